@@ -1,0 +1,54 @@
+#include "core/lsn.hpp"
+
+#include <charconv>
+
+namespace bitvelocity::core {
+
+namespace {
+
+void AppendHex(std::string& out, std::uint32_t value) {
+    char buffer[8];
+    const auto result = std::to_chars(buffer, buffer + sizeof(buffer), value, 16);
+    for (char* p = buffer; p != result.ptr; ++p) {
+        out.push_back(*p >= 'a' ? static_cast<char>(*p - 'a' + 'A') : *p);
+    }
+}
+
+std::optional<std::uint32_t> ParseHex(std::string_view text) {
+    std::uint32_t value = 0;
+    const auto result = std::from_chars(text.data(), text.data() + text.size(), value, 16);
+    if (text.empty() || text.size() > 8 || result.ec != std::errc{} ||
+        result.ptr != text.data() + text.size()) {
+        return std::nullopt;
+    }
+    return value;
+}
+
+}  // namespace
+
+void AppendLsn(std::string& out, Lsn lsn) {
+    AppendHex(out, static_cast<std::uint32_t>(lsn.value >> 32));
+    out.push_back('/');
+    AppendHex(out, static_cast<std::uint32_t>(lsn.value));
+}
+
+std::string ToString(Lsn lsn) {
+    std::string out;
+    AppendLsn(out, lsn);
+    return out;
+}
+
+std::optional<Lsn> ParseLsn(std::string_view text) {
+    const auto slash = text.find('/');
+    if (slash == std::string_view::npos) {
+        return std::nullopt;
+    }
+    const auto high = ParseHex(text.substr(0, slash));
+    const auto low = ParseHex(text.substr(slash + 1));
+    if (!high || !low) {
+        return std::nullopt;
+    }
+    return Lsn{(static_cast<std::uint64_t>(*high) << 32) | *low};
+}
+
+}  // namespace bitvelocity::core

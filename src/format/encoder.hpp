@@ -1,0 +1,51 @@
+// Encoder: one Change -> the messages of one format, as bytes.
+//
+// Appends to buffers that the caller reuses; no allocation per row once they have grown. Caches per
+// (relation oid, version). Knows nothing of topics and transports. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/change.hpp"
+#include "core/status.hpp"
+
+namespace bitvelocity::format {
+
+// One message. A null key means the topic's partitioner decides; a null value is a tombstone.
+struct Message {
+    bool has_key = false;
+    bool has_value = true;
+    std::string_view key;
+    std::string_view value;
+    // Headers that belong to the format (Debezium: __debezium.newkey / __debezium.oldkey).
+    std::string_view header_name;
+    std::string_view header_value;
+    core::Identity identity;  // `part` counts the messages of one change, from 0
+};
+
+class MessageHandler {
+  public:
+    virtual ~MessageHandler() = default;
+    virtual core::Status OnMessage(const Message& message) = 0;
+};
+
+class Encoder {
+  public:
+    virtual ~Encoder() = default;
+    // Calls `handler` once per message: usually one; a key change or a delete with tombstone is more.
+    // The message borrows until the call returns. An error concerns this change only (poison).
+    virtual core::Status Encode(const core::Change& change, MessageHandler& handler) = 0;
+};
+
+struct EncoderOptions {
+    std::string format;         // "event", "debezium", "flat"
+    std::string options_json;   // the stream's options, already validated by ValidateOptions
+    core::Source source;
+};
+
+// 22023 with the nearest known name in the HINT for an unknown format or an unknown or ill-typed option.
+[[nodiscard]] core::Result<std::unique_ptr<Encoder>> MakeEncoder(const EncoderOptions& options);
+
+}  // namespace bitvelocity::format

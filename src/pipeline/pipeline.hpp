@@ -1,0 +1,46 @@
+// Pipeline: batches of frames -> parse -> Sink -> the position that may be confirmed.
+//
+// Runs without a server: the deliverer feeds it from its queue, tests and benchmarks from recordings.
+// One thread. Transactions that end at or before the sink's resume position are skipped whole.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "core/change.hpp"
+#include "core/status.hpp"
+#include "sink/sink.hpp"
+#include "wal/parser.hpp"
+
+namespace bitvelocity::pipeline {
+
+struct Statistics {
+    std::uint64_t rows = 0;          // changes handed to the sink
+    std::uint64_t transactions = 0;  // committed transactions with at least one change
+    core::Lsn last_commit;           // end LSN of the last transaction read
+    std::int64_t last_commit_time_us = 0;
+};
+
+class Pipeline {
+  public:
+    // `resume`: the position up to which everything is in the sink already (or invalid).
+    Pipeline(wal::ParserOptions options, core::Lsn resume, sink::Sink& sink);
+    ~Pipeline();
+
+    core::Status Feed(std::span<const std::byte> batch);
+    // Between batches: `idle` when no more input waits.
+    core::Status Boundary(bool idle);
+    // A row that existed before the stream, of the given identity (Operation::kRead).
+    core::Status WriteSnapshotRow(const core::Change& change);
+    [[nodiscard]] bool in_transaction() const;
+    [[nodiscard]] const Statistics& statistics() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bitvelocity::pipeline

@@ -1,0 +1,59 @@
+// Parser: pgoutput's bytes (protocol version 1, text) -> core::Change.
+//
+// Hides the wire format, the relation cache, the counting of ordinals and the trust in context
+// messages. Push style: each frame calls the handler zero or more times. What is handed out borrows
+// from the frame and from the parser until ParseFrame returns. Every length is checked; anything the
+// protocol does not allow is an error (08P01) and the stream stops. One thread.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/change.hpp"
+#include "core/status.hpp"
+#include "wal/frame.hpp"
+
+namespace bitvelocity::wal {
+
+class Handler {
+  public:
+    virtual ~Handler() = default;
+    virtual core::Status OnBegin(const core::Transaction& transaction) = 0;  // end_lsn not yet known
+    virtual core::Status OnChange(const core::Change& change) = 0;
+    virtual core::Status OnCommit(const core::Transaction& transaction) = 0;  // end_lsn known
+    // Outside a transaction: the WAL is read up to `lsn` and nothing is in flight before it.
+    virtual core::Status OnProgress(core::Lsn lsn) = 0;
+};
+
+struct ParserOptions {
+    core::Source source;
+    // A context message counts only if it begins with this secret (anybody may emit messages).
+    std::string context_secret;
+    // Tables of this schema never reach the handler (a FOR ALL TABLES publication includes ours).
+    std::string own_schema = "bitvelocity";
+    bool messages = false;  // hand kMessage changes to the handler
+};
+
+inline constexpr std::string_view kContextPrefix = "bitvelocity.context";
+// Content of a context message: secret, then actor, correlation id, traceparent, each ended by a zero
+// byte (empty = unknown). The one writer is src/stream/context.cpp.
+
+class Parser {
+  public:
+    Parser(ParserOptions options, Handler& handler);
+    ~Parser();
+    Parser(const Parser&) = delete;
+    Parser& operator=(const Parser&) = delete;
+
+    core::Status ParseFrame(const Frame& frame);
+    // Changes of pgoutput's stream are inside a Begin ... Commit pair.
+    [[nodiscard]] bool in_transaction() const;
+
+  private:
+    struct Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace bitvelocity::wal
