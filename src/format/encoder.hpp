@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <set>
 #include <string>
 #include <string_view>
 
@@ -40,12 +41,24 @@ class Encoder {
 };
 
 struct EncoderOptions {
-    std::string format;         // "event", "debezium", "flat"
-    std::string options_json;   // the stream's options, already validated by ValidateOptions
+    std::string format;               // one of EncoderFormats()
+    std::string options_json = "{}";  // the stream's options, one JSON object
     core::Source source;
 };
 
-// 22023 with the nearest known name in the HINT for an unknown format or an unknown or ill-typed option.
+[[nodiscard]] const std::set<std::string>& EncoderFormats();
+
+// The option keys of a format, all written `<format>.<name>`; empty for an unknown format. Who owns
+// further keys (topic, partition, ...) validates against the union of these and its own.
+[[nodiscard]] std::set<std::string> EncoderOptionNames(std::string_view format);
+
+// 22023 with the nearest known name in the HINT: unknown format, a value of the wrong type or outside
+// its choices, and a key that begins with the name of a format but is none of this format's. Keys
+// without such a prefix belong to somebody else and are left alone.
+[[nodiscard]] core::Status ValidateEncoderOptions(std::string_view format,
+                                                  const std::string& options_json);
+
+// Validates first, as ValidateEncoderOptions does.
 [[nodiscard]] core::Result<std::unique_ptr<Encoder>> MakeEncoder(const EncoderOptions& options);
 
 }  // namespace bitvelocity::format
