@@ -1,0 +1,71 @@
+# bitvelocity: PGXS build and the user's targets. See README.md.
+#
+#   make, make install, make installcheck   as for every extension (PG_CONFIG= is respected)
+#   make quickstart [KAFKA=1], make stop    the tour on a private server
+#   make check                              every test
+#   make bench-stream, ...                  figures
+
+EXTENSION = bitvelocity
+VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" bitvelocity.control)
+
+PG_CONFIG ?= pg_config
+BUILD := build
+INSTALL_SCRIPT := $(BUILD)/bitvelocity--$(VERSION).sql
+
+# Zones P and G make bitvelocity.so; the transports are shared objects of their own (zone T).
+CORE_SOURCES := $(wildcard src/core/*.cpp)
+KAFKA_SOURCES := $(wildcard src/sink/kafka/*.cpp)
+SOURCES := $(filter-out $(KAFKA_SOURCES),$(shell find src -name '*.cpp' | sort))
+
+MODULE_big = bitvelocity
+OBJS = $(SOURCES:%.cpp=$(BUILD)/obj/%.o)
+KAFKA_OBJS = $(sort $(KAFKA_SOURCES:%.cpp=$(BUILD)/kafka/%.o) $(CORE_SOURCES:%.cpp=$(BUILD)/kafka/%.o))
+DATA_built = $(INSTALL_SCRIPT)
+DATA = $(wildcard sql/upgrade/*.sql)
+
+with_llvm = no
+REGRESS ?= $(basename $(notdir $(sort $(wildcard test/sql/*.sql))))
+REGRESS_OPTS = --inputdir=test --load-extension=bitvelocity --dbname=contrib_regression_bitvelocity
+
+ifneq (,$(shell command -v $(PG_CONFIG) 2>/dev/null))
+PGXS := $(shell $(PG_CONFIG) --pgxs)
+SHLIB_LINK = -lstdc++ -lm -Wl,--exclude-libs,ALL -Wl,--version-script=src/exports.map
+EXTRA_CLEAN = $(BUILD) bitvelocity_kafka.so
+include $(PGXS)
+
+CXX_STANDARD = -std=c++20
+WARNINGS = -Wall -Wextra -Werror
+BV_CXXFLAGS = $(CXX_STANDARD) -O2 -g $(WARNINGS) -fPIC -fvisibility=hidden \
+	-fvisibility-inlines-hidden -fno-strict-aliasing -MMD -MP -Isrc
+
+$(BUILD)/obj/%.o: %.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(BV_CXXFLAGS) -I$(shell $(PG_CONFIG) --includedir-server) -D_GNU_SOURCE -c -o $@ $<
+
+$(BUILD)/kafka/%.o: %.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(BV_CXXFLAGS) -c -o $@ $<
+
+bitvelocity_kafka.so: $(KAFKA_OBJS) src/exports_kafka.map
+	$(CXX) -shared -o $@ $(KAFKA_OBJS) -lrdkafka -Wl,--exclude-libs,ALL \
+		-Wl,--version-script=src/exports_kafka.map -Wl,--no-undefined
+
+all: bitvelocity_kafka.so
+
+$(INSTALL_SCRIPT): sql/manifest bitvelocity.control $(wildcard sql/schema/*.sql sql/api/*.sql) sql/assemble
+	@mkdir -p $(@D)
+	sh sql/assemble > $@.new && mv $@.new $@
+
+install: install-kafka
+install-kafka: bitvelocity_kafka.so
+	$(INSTALL_SHLIB) bitvelocity_kafka.so '$(DESTDIR)$(pkglibdir)/'
+uninstall: uninstall-kafka
+uninstall-kafka:
+	rm -f '$(DESTDIR)$(pkglibdir)/bitvelocity_kafka.so'
+.PHONY: install-kafka uninstall-kafka
+
+-include $(OBJS:.o=.d) $(KAFKA_OBJS:.o=.d)
+endif
+
+# The user's targets (their recipes are scripts, so that they work before anything is installed).
+include test/targets.mk

@@ -1,0 +1,231 @@
+#include "pg/spi.hpp"
+
+#include "pg/boundary.hpp"
+#include "pg/postgres.hpp"
+
+namespace bitvelocity::pg {
+
+Param Param::Null(std::uint32_t type) {
+    Param p;
+    p.type = type;
+    p.is_null = true;
+    return p;
+}
+
+Param Param::Text(std::string_view value) {
+    Param p;
+    p.type = TEXTOID;
+    p.is_text = true;
+    p.text = value;
+    return p;
+}
+
+Param Param::Text(const std::optional<std::string>& value) {
+    return value ? Text(std::string_view(*value)) : Null(TEXTOID);
+}
+
+Param Param::Name(std::string_view value) {
+    Param p = Text(value);
+    p.type = NAMEOID;
+    return p;
+}
+
+Param Param::Int(std::int32_t value) { return Raw(INT4OID, Int32GetDatum(value), false); }
+Param Param::Bigint(std::int64_t value) { return Raw(INT8OID, Int64GetDatum(value), false); }
+Param Param::OidValue(std::uint32_t value) { return Raw(OIDOID, ObjectIdGetDatum(value), false); }
+Param Param::Bool(bool value) { return Raw(BOOLOID, BoolGetDatum(value), false); }
+Param Param::LsnValue(core::Lsn value) {
+    return value.valid() ? Raw(PG_LSNOID, LSNGetDatum(value.value), false) : Null(PG_LSNOID);
+}
+
+Param Param::Jsonb(std::string_view json) {
+    Param p = Text(json);
+    p.type = JSONBOID;
+    return p;
+}
+
+Param Param::Raw(std::uint32_t type, std::uintptr_t datum, bool is_null) {
+    Param p;
+    p.type = type;
+    p.datum = datum;
+    p.is_null = is_null;
+    return p;
+}
+
+SpiScope::SpiScope() {
+    Call([]() {
+        if (SPI_connect() != SPI_OK_CONNECT) {
+            elog(ERROR, "SPI_connect failed");
+        }
+    });
+}
+
+SpiScope::~SpiScope() noexcept {
+    // After an ERROR the transaction's abort releases SPI; during unwinding it must not be touched.
+    if (std::uncaught_exceptions() == 0) {
+        SPI_finish();
+    }
+}
+
+Rows SpiScope::Execute(const std::string& sql, std::initializer_list<Param> params) {
+    return Execute(sql, std::vector<Param>(params));
+}
+
+Rows SpiScope::Query(const std::string& sql, std::initializer_list<Param> params, long limit) {
+    return limit == 0 ? Execute(sql, params)
+                      : Execute(sql + " LIMIT " + std::to_string(limit), params);
+}
+
+Rows SpiScope::Execute(const std::string& sql, const std::vector<Param>& params) {
+    struct Outcome {
+        SPITupleTable* table;
+        std::uint64_t processed;
+        int code;
+    };
+    const Param* list = params.data();
+    const int count = static_cast<int>(params.size());
+    const char* text = sql.c_str();
+    const Outcome outcome = Call([list, count, text]() -> Outcome {
+        auto* types = static_cast<Oid*>(palloc(sizeof(Oid) * (count + 1)));
+        auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
+        auto* nulls = static_cast<char*>(palloc(count + 1));
+        for (int i = 0; i < count; ++i) {
+            const Param& p = list[i];
+            types[i] = p.type;
+            nulls[i] = p.is_null ? 'n' : ' ';
+            values[i] = static_cast<Datum>(p.datum);
+            if (p.is_null || !p.is_text) {
+                continue;
+            }
+            if (p.type == TEXTOID) {
+                values[i] = PointerGetDatum(
+                    cstring_to_text_with_len(p.text.data(), static_cast<int>(p.text.size())));
+            } else {
+                Oid input = InvalidOid;
+                Oid io_param = InvalidOid;
+                getTypeInputInfo(p.type, &input, &io_param);
+                values[i] = OidInputFunctionCall(
+                    input, pnstrdup(p.text.data(), p.text.size()), io_param, -1);
+            }
+        }
+        nulls[count] = '\0';
+        const int code =
+            SPI_execute_with_args(text, count, types, values, nulls, false, 0);
+        if (code < 0) {
+            elog(ERROR, "SPI statement failed: %s", SPI_result_code_string(code));
+        }
+        return {SPI_tuptable, SPI_processed, code};
+    });
+    Rows rows;
+    rows.processed_ = outcome.processed;
+    rows.table_ = outcome.table;
+    rows.count_ = outcome.table != nullptr ? outcome.table->numvals : 0;
+    return rows;
+}
+
+bool Rows::IsNull(std::size_t row, int column) const {
+    SPITupleTable* table = table_;
+    return Call([table, row, column]() {
+        bool is_null = false;
+        SPI_getbinval(table->vals[row], table->tupdesc, column, &is_null);
+        return is_null;
+    });
+}
+
+std::optional<std::string> Rows::Text(std::size_t row, int column) const {
+    SPITupleTable* table = table_;
+    char* value = Call(
+        [table, row, column]() { return SPI_getvalue(table->vals[row], table->tupdesc, column); });
+    if (value == nullptr) {
+        return std::nullopt;
+    }
+    return std::string(value);
+}
+
+std::int64_t Rows::Int(std::size_t row, int column) const {
+    SPITupleTable* table = table_;
+    return Call([table, row, column]() -> std::int64_t {
+        bool is_null = false;
+        const Datum value = SPI_getbinval(table->vals[row], table->tupdesc, column, &is_null);
+        if (is_null) {
+            return 0;
+        }
+        switch (SPI_gettypeid(table->tupdesc, column)) {
+            case INT2OID:
+                return DatumGetInt16(value);
+            case INT4OID:
+                return DatumGetInt32(value);
+            default:
+                return DatumGetInt64(value);
+        }
+    });
+}
+
+std::uint32_t Rows::OidValue(std::size_t row, int column) const {
+    SPITupleTable* table = table_;
+    return Call([table, row, column]() -> std::uint32_t {
+        bool is_null = false;
+        const Datum value = SPI_getbinval(table->vals[row], table->tupdesc, column, &is_null);
+        return is_null ? InvalidOid : DatumGetObjectId(value);
+    });
+}
+
+bool Rows::Bool(std::size_t row, int column) const {
+    SPITupleTable* table = table_;
+    return Call([table, row, column]() {
+        bool is_null = false;
+        const Datum value = SPI_getbinval(table->vals[row], table->tupdesc, column, &is_null);
+        return !is_null && DatumGetBool(value);
+    });
+}
+
+core::Lsn Rows::LsnValue(std::size_t row, int column) const {
+    SPITupleTable* table = table_;
+    return Call([table, row, column]() -> core::Lsn {
+        bool is_null = false;
+        const Datum value = SPI_getbinval(table->vals[row], table->tupdesc, column, &is_null);
+        return core::Lsn{is_null ? 0 : DatumGetLSN(value)};
+    });
+}
+
+std::string QuoteIdentifier(std::string_view name) {
+    const std::string copy(name);
+    const char* quoted = Call([text = copy.c_str()]() { return quote_identifier(text); });
+    return quoted;
+}
+
+std::string QuoteLiteral(std::string_view text) {
+    const std::string copy(text);
+    const char* quoted = Call([value = copy.c_str()]() { return quote_literal_cstr(value); });
+    return quoted;
+}
+
+namespace {
+
+struct RelationNames {
+    const char* schema;
+    const char* name;
+};
+
+RelationNames LookUp(Oid relation) {
+    return Call([relation]() -> RelationNames {
+        const char* name = get_rel_name(relation);
+        if (name == nullptr) {
+            ereport(ERROR, (errcode(ERRCODE_UNDEFINED_TABLE),
+                            errmsg("relation with OID %u does not exist", relation)));
+        }
+        return {get_namespace_name(get_rel_namespace(relation)), name};
+    });
+}
+
+}  // namespace
+
+std::string QualifiedName(std::uint32_t relation) {
+    const RelationNames names = LookUp(relation);
+    return QuoteIdentifier(names.schema) + "." + QuoteIdentifier(names.name);
+}
+
+std::string RelationName(std::uint32_t relation) { return LookUp(relation).name; }
+std::string RelationSchema(std::uint32_t relation) { return LookUp(relation).schema; }
+
+}  // namespace bitvelocity::pg
