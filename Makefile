@@ -10,7 +10,7 @@ VERSION := $(shell sed -n "s/^default_version *= *'\(.*\)'/\1/p" bitvelocity.con
 
 PG_CONFIG ?= pg_config
 BUILD := build
-INSTALL_SCRIPT := $(BUILD)/bitvelocity--$(VERSION).sql
+ASSEMBLED := $(BUILD)/bitvelocity--$(VERSION).sql
 
 # Zones P and G make bitvelocity.so; the transports are shared objects of their own (zone T).
 CORE_SOURCES := $(wildcard src/core/*.cpp)
@@ -20,7 +20,7 @@ SOURCES := $(filter-out $(KAFKA_SOURCES),$(shell find src -name '*.cpp' | sort))
 MODULE_big = bitvelocity
 OBJS = $(SOURCES:%.cpp=$(BUILD)/obj/%.o)
 KAFKA_OBJS = $(sort $(KAFKA_SOURCES:%.cpp=$(BUILD)/kafka/%.o) $(CORE_SOURCES:%.cpp=$(BUILD)/kafka/%.o))
-DATA_built = $(INSTALL_SCRIPT)
+DATA_built = $(ASSEMBLED)
 DATA = $(wildcard sql/upgrade/*.sql)
 
 with_llvm = no
@@ -52,7 +52,7 @@ bitvelocity_kafka.so: $(KAFKA_OBJS) src/exports_kafka.map
 
 all: bitvelocity_kafka.so
 
-$(INSTALL_SCRIPT): sql/manifest bitvelocity.control $(wildcard sql/schema/*.sql sql/api/*.sql) sql/assemble
+$(ASSEMBLED): sql/manifest bitvelocity.control $(wildcard sql/schema/*.sql sql/api/*.sql) sql/assemble
 	@mkdir -p $(@D)
 	sh sql/assemble > $@.new && mv $@.new $@
 
