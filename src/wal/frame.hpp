@@ -1,14 +1,16 @@
-// Frame: the byte stream between decoder and deliverer, self-contained so that it can be recorded and
-// replayed without a server.
+// Frame: the byte stream between decoder and deliverer, self-contained so that it can be recorded
+// and replayed without a server.
 //
-// A batch is a sequence of frames: uint32 length | uint64 lsn | `length` bytes, all in host byte order
-// (both ends are processes of one machine). `lsn` is the change's LSN, which pgoutput's bytes do not
-// carry. The bytes are one message: pgoutput's own (PostgreSQL documentation, "Logical Replication
-// Message Formats", protocol version 1, text), or one of ours, told apart by the first byte:
+// A batch is a sequence of frames: uint32 length | uint64 lsn | `length` bytes, all in host byte
+// order (both ends are processes of one machine). `lsn` is the change's LSN, which pgoutput's bytes
+// do not carry. The bytes are one message: pgoutput's own (PostgreSQL documentation, "Logical
+// Replication Message Formats", protocol version 1, text), or one of ours, told apart by the first
+// byte:
 //
 //   'x'  types of the Relation message just before:
-//        Int32 relation oid, Int16 columns, then per column Int8 flags (1 not null, 2 primary key), type
-//        type: Int32 oid, String schema, String name, Int8 kind (core::TypeKind), Int8 category,
+//        Int32 relation oid, Int16 columns, then per column Int8 flags (1 not null, 2 primary key),
+//        type type: Int32 oid, String schema, String name, Int8 kind (core::TypeKind), Int8
+//        category,
 //              Int8 delimiter, Int32 base typmod, Int8 has_element [type],
 //              Int16 labels {String}, Int16 attributes {String name, Int32 typmod, type}
 //        (big-endian and zero-terminated strings, as pgoutput's; at most kMaxTypeDepth deep)

@@ -2,8 +2,13 @@
 //
 // Hides the wire format, the relation cache, the counting of ordinals and the trust in context
 // messages. Push style: each frame calls the handler zero or more times. What is handed out borrows
-// from the frame and from the parser until ParseFrame returns. Every length is checked; anything the
-// protocol does not allow is an error (08P01) and the stream stops. One thread.
+// from the frame and from the parser until ParseFrame returns. Every length is checked; anything
+// the protocol does not allow is an error (08P01) and the stream stops. One thread.
+//
+// Ordinals count, from 1 in each transaction, what the WAL itself contains: Insert, Update, Delete,
+// Truncate and transactional Message, whether or not they reach the handler (own tables, context
+// and other messages count too). Relation, Type, Origin and the records of our own do not count:
+// whether they are repeated depends on the life of the decoding process.
 #pragma once
 
 #include <memory>
@@ -20,7 +25,8 @@ namespace bitvelocity::wal {
 class Handler {
   public:
     virtual ~Handler() = default;
-    virtual core::Status OnBegin(const core::Transaction& transaction) = 0;  // end_lsn not yet known
+    virtual core::Status OnBegin(
+        const core::Transaction& transaction) = 0;  // end_lsn not yet known
     virtual core::Status OnChange(const core::Change& change) = 0;
     virtual core::Status OnCommit(const core::Transaction& transaction) = 0;  // end_lsn known
     // Outside a transaction: the WAL is read up to `lsn` and nothing is in flight before it.
@@ -37,8 +43,7 @@ struct ParserOptions {
 };
 
 inline constexpr std::string_view kContextPrefix = "bitvelocity.context";
-// Content of a context message: secret, then actor, correlation id, traceparent, each ended by a zero
-// byte (empty = unknown). The one writer is src/stream/context.cpp.
+// Its content: wal/context_message.hpp. The one writer is src/stream/context.cpp.
 
 class Parser {
   public:
