@@ -23,7 +23,7 @@ KAFKA_OBJS = $(sort $(KAFKA_SOURCES:%.cpp=$(BUILD)/kafka/%.o) $(CORE_SOURCES:%.c
 DATA_built = $(ASSEMBLED)
 DATA = $(wildcard sql/upgrade/*.sql)
 
-with_llvm = no
+override with_llvm = no
 REGRESS ?= $(basename $(notdir $(sort $(wildcard test/sql/*.sql))))
 REGRESS_OPTS = --inputdir=test --load-extension=bitvelocity --dbname=contrib_regression_bitvelocity
 

@@ -1,0 +1,163 @@
+#include "sink/kafka/configuration.hpp"
+
+#include <algorithm>
+#include <iterator>
+#include <string_view>
+#include <utility>
+
+#include "core/secrets.hpp"
+
+namespace bitvelocity::sink::kafka {
+
+namespace {
+
+struct Default {
+    const char* name;
+    const char* value;
+};
+
+// What a user may replace. Measured with messages of 400 bytes on one broker; see docs/kafka.md.
+constexpr Default kDefaults[] = {
+    {"compression.codec", "lz4"},
+    // Batches form by themselves while requests are under way; an idle stream sends at once.
+    {"linger.ms", "0"},
+    {"batch.num.messages", "10000"},
+    // Keys go to the partitions that Java producers choose.
+    {"partitioner", "murmur2_random"},
+    // The client counts payloads only: both limits together bound its memory.
+    {"queue.buffering.max.kbytes", "16384"},
+    {"queue.buffering.max.messages", "50000"},
+    {"socket.nagle.disable", "true"},
+    {"socket.keepalive.enable", "true"},
+    {"reconnect.backoff.max.ms", "5000"},
+    {"statistics.interval.ms", "5000"},
+    {"log.connection.close", "false"},
+};
+
+// What the promise of a stream rests on: nothing lost, nothing reordered, one thread.
+constexpr Default kFixed[] = {
+    {"enable.idempotence", "true"},
+    {"acks", "all"},
+    // An outage never fails a message: the stream waits and the WAL keeps what follows.
+    {"message.timeout.ms", "0"},
+    {"log.queue", "true"},
+};
+
+// Only in newer versions of the library.
+constexpr Default kOptional[] = {
+    {"enable.metrics.push", "false"},
+};
+
+// Those would load code, start a consumer's or a transaction's protocol, or break the event loop.
+constexpr std::string_view kRefused[] = {
+    "plugin.library.paths",
+    "transactional.id",
+    "internal.termination.signal",
+    "delivery.report.only.error",
+    "enable.gapless.guarantee",
+    "test.mock.broker.rtt",
+    "queuing.strategy",
+};
+
+core::Status SetOne(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
+    char text[512];
+    switch (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text, sizeof(text))) {
+        case RD_KAFKA_CONF_OK:
+            return core::Status::Ok();
+        case RD_KAFKA_CONF_UNKNOWN:
+            return core::Status::Fail(core::kInvalidParameter,
+                                      "unknown Kafka property \"" + name + "\"", {},
+                                      "The names are those of librdkafka's configuration.");
+        default:
+            break;
+    }
+    // The library's text repeats the value.
+    return core::Status::Fail(core::kInvalidParameter,
+                              "invalid value for Kafka property \"" + name + "\"",
+                              core::IsSecretName(name) ? std::string() : std::string(text));
+}
+
+bool IsFixed(std::string_view name) {
+    return std::any_of(std::begin(kFixed), std::end(kFixed),
+                       [&](const Default& fixed) { return name == fixed.name; }) ||
+           name == "request.required.acks" || name == "delivery.timeout.ms";
+}
+
+bool IsRefused(std::string_view name) {
+    return std::find(std::begin(kRefused), std::end(kRefused), name) != std::end(kRefused);
+}
+
+}  // namespace
+
+core::Result<ConfigurationPtr> MakeConfiguration(const TransportOptions& options) {
+    ConfigurationPtr conf(rd_kafka_conf_new());
+    for (const Default& item : kDefaults) {
+        BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value));
+    }
+    for (const auto& [name, value] : options.properties) {
+        if (IsRefused(name)) {
+            return core::Status::Fail(core::kInvalidParameter,
+                                      "Kafka property \"" + name + "\" cannot be used by a stream");
+        }
+        if (IsFixed(name)) {
+            return core::Status::Fail(
+                core::kInvalidParameter, "Kafka property \"" + name + "\" is set by the stream",
+                "Streams are idempotent, wait for all in-sync replicas and never time out.",
+                "Remove the property.");
+        }
+        BV_RETURN_IF_ERROR(SetOne(conf.get(), name, value));
+    }
+    for (const Default& item : kFixed) {
+        BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value));
+    }
+    for (const Default& item : kOptional) {
+        char text[64];
+        (void)rd_kafka_conf_set(conf.get(), item.name, item.value, text, sizeof(text));
+    }
+    if (!options.client_id.empty() && Get(conf.get(), "client.id") == "rdkafka") {
+        BV_RETURN_IF_ERROR(SetOne(conf.get(), "client.id", options.client_id));
+    }
+    if (Get(conf.get(), "bootstrap.servers").empty() &&
+        Get(conf.get(), "test.mock.num.brokers") == "0") {
+        return core::Status::Fail(core::kConfigFileError, "the connection names no Kafka broker",
+                                  {}, "Add bootstrap.servers = host:port to the connection file.");
+    }
+    return conf;
+}
+
+std::string Get(const rd_kafka_conf_t* conf, const char* name) {
+    size_t size = 0;
+    if (rd_kafka_conf_get(conf, name, nullptr, &size) != RD_KAFKA_CONF_OK || size <= 1) {
+        return {};
+    }
+    std::string value(size, '\0');
+    if (rd_kafka_conf_get(conf, name, value.data(), &size) != RD_KAFKA_CONF_OK) {
+        return {};
+    }
+    value.resize(size - 1);
+    return value;
+}
+
+Redactor::Redactor(const TransportOptions& options) {
+    for (const auto& [name, value] : options.properties) {
+        if (core::IsSecretName(name) && !value.empty()) {
+            secrets_.push_back(value);
+        }
+    }
+    // The longest first: one secret may contain another.
+    std::sort(secrets_.begin(), secrets_.end(),
+              [](const std::string& a, const std::string& b) { return a.size() > b.size(); });
+}
+
+std::string Redactor::Clean(std::string text) const {
+    static constexpr std::string_view kMask = "********";
+    for (const std::string& secret : secrets_) {
+        for (std::size_t at = text.find(secret); at != std::string::npos;
+             at = text.find(secret, at + kMask.size())) {
+            text.replace(at, secret.size(), kMask);
+        }
+    }
+    return text;
+}
+
+}  // namespace bitvelocity::sink::kafka

@@ -1,0 +1,125 @@
+#include "sink/kafka/producer.hpp"
+
+#include <cerrno>
+#include <chrono>
+#include <condition_variable>
+#include <csignal>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+namespace bitvelocity::sink::kafka {
+
+namespace {
+
+constexpr std::chrono::milliseconds kDestroyLimit{1000};
+
+// Producers whose threads may still run. Plain data: it is read while the process exits.
+int live_producers = 0;
+bool exit_guarded = false;
+
+void ExitGuard(int status, void*) {
+    if (live_producers > 0) {
+        _exit(status);
+    }
+}
+
+class SignalsBlocked {
+  public:
+    SignalsBlocked() {
+        sigset_t all;
+        sigfillset(&all);
+        pthread_sigmask(SIG_SETMASK, &all, &saved_);
+    }
+    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &saved_, nullptr); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+
+  private:
+    sigset_t saved_;
+};
+
+// Shared with the thread that destroys, which may outlive the producer.
+struct Destruction {
+    std::mutex mutex;
+    std::condition_variable changed;
+    bool done = false;
+};
+
+bool DestroyWithin(rd_kafka_t* handle, std::chrono::milliseconds limit) {
+    auto state = std::make_shared<Destruction>();
+    {
+        const SignalsBlocked blocked;
+        std::thread([handle, state] {
+            rd_kafka_destroy(handle);
+            const std::lock_guard lock(state->mutex);
+            state->done = true;
+            state->changed.notify_one();
+        }).detach();
+    }
+    std::unique_lock lock(state->mutex);
+    return state->changed.wait_for(lock, limit, [&] { return state->done; });
+}
+
+}  // namespace
+
+core::Result<std::unique_ptr<Producer>> Producer::Create(ConfigurationPtr conf,
+                                                         const Redactor& redactor) {
+    std::unique_ptr<Producer> producer(new Producer());
+    producer->wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (producer->wake_fd_ < 0) {
+        return core::Status::Fail(core::kInternalError, "cannot create a wake descriptor",
+                                  std::string(std::strerror(errno)) + ".");
+    }
+    if (!exit_guarded) {
+        exit_guarded = on_exit(ExitGuard, nullptr) == 0;
+    }
+    rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR |
+                                             RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_STATS);
+    char text[512];
+    {
+        const SignalsBlocked blocked;
+        producer->handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), text, sizeof(text));
+    }
+    if (producer->handle_ == nullptr) {
+        return core::Status::Fail(core::kConfigFileError, "cannot create a Kafka producer",
+                                  redactor.Clean(text) + ".");
+    }
+    (void)conf.release();  // the producer owns it now
+    ++live_producers;
+    // Logs join the other events on the main queue, which the main thread serves.
+    rd_kafka_set_log_queue(producer->handle_, nullptr);
+    producer->queue_ = rd_kafka_queue_get_main(producer->handle_);
+    const std::uint64_t one = 1;
+    rd_kafka_queue_io_event_enable(producer->queue_, producer->wake_fd_, &one, sizeof(one));
+    return producer;
+}
+
+Producer::~Producer() {
+    if (handle_ != nullptr) {
+        rd_kafka_queue_io_event_enable(queue_, -1, nullptr, 0);
+        rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
+                                    RD_KAFKA_PURGE_F_NON_BLOCKING);
+        rd_kafka_queue_destroy(queue_);
+        if (DestroyWithin(handle_, kDestroyLimit)) {
+            --live_producers;
+        }
+    }
+    if (wake_fd_ >= 0) {
+        close(wake_fd_);
+    }
+}
+
+void Producer::ClearWake() {
+    std::uint64_t count = 0;
+    (void)!read(wake_fd_, &count, sizeof(count));
+}
+
+}  // namespace bitvelocity::sink::kafka

@@ -1,0 +1,42 @@
+// Producer: owns one librdkafka producer, its event queue and its wake descriptor.
+//
+// Created after fork with every signal blocked, so that no thread of librdkafka, OpenSSL or SASL takes a
+// signal meant for the process. Destruction never hangs: what is queued is purged, and a client that
+// does not end within a second is abandoned. While a client lives (or is abandoned), exit() ends the
+// process without running library destructors, because they would pull OpenSSL from under its threads.
+// Deliverer, main thread.
+#pragma once
+
+#include <librdkafka/rdkafka.h>
+
+#include <memory>
+
+#include "core/status.hpp"
+#include "sink/kafka/configuration.hpp"
+
+namespace bitvelocity::sink::kafka {
+
+class Producer {
+  public:
+    static core::Result<std::unique_ptr<Producer>> Create(ConfigurationPtr conf,
+                                                          const Redactor& redactor);
+    ~Producer();
+    Producer(const Producer&) = delete;
+    Producer& operator=(const Producer&) = delete;
+
+    [[nodiscard]] rd_kafka_t* handle() const { return handle_; }
+    [[nodiscard]] int wake_fd() const { return wake_fd_; }
+    // Forgets earlier wake-ups; call before taking events, so that none is missed.
+    void ClearWake();
+    // The next event or null; the caller destroys it.
+    [[nodiscard]] rd_kafka_event_t* NextEvent() { return rd_kafka_queue_poll(queue_, 0); }
+
+  private:
+    Producer() = default;
+
+    rd_kafka_t* handle_ = nullptr;
+    rd_kafka_queue_t* queue_ = nullptr;
+    int wake_fd_ = -1;
+};
+
+}  // namespace bitvelocity::sink::kafka

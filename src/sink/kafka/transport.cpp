@@ -1,0 +1,267 @@
+// The Kafka transport: messages to librdkafka, its events to acknowledgements.
+//
+// The only entry of bitvelocity_kafka.so is bitvelocity_kafka_transport (sink/transport.hpp). Idempotent
+// and acknowledged by all in-sync replicas: in order per partition, nothing lost while the process
+// lives. Deliverer, main thread; librdkafka's own threads never call into this file.
+
+#include <librdkafka/rdkafka.h>
+
+#include <exception>
+#include <memory>
+#include <new>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/status.hpp"
+#include "sink/kafka/configuration.hpp"
+#include "sink/kafka/errors.hpp"
+#include "sink/kafka/producer.hpp"
+#include "sink/transport.hpp"
+
+namespace bitvelocity::sink::kafka {
+
+namespace {
+
+struct TopicDeleter {
+    void operator()(rd_kafka_topic_t* topic) const { rd_kafka_topic_destroy(topic); }
+};
+using TopicPtr = std::unique_ptr<rd_kafka_topic_t, TopicDeleter>;
+
+struct EventDeleter {
+    void operator()(rd_kafka_event_t* event) const { rd_kafka_event_destroy(event); }
+};
+using EventPtr = std::unique_ptr<rd_kafka_event_t, EventDeleter>;
+
+struct TextHash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view text) const {
+        return std::hash<std::string_view>()(text);
+    }
+};
+
+class KafkaTransport final : public Transport {
+  public:
+    KafkaTransport(Redactor redactor, std::unique_ptr<Producer> producer)
+        : redactor_(std::move(redactor)), producer_(std::move(producer)) {}
+
+    core::Result<SendResult> Send(const OutgoingMessage& message) override;
+    core::Status Poll(AckHandler& handler) override;
+    void Flush() override;
+    [[nodiscard]] int wake_fd() const override { return producer_->wake_fd(); }
+    [[nodiscard]] Health health() const override { return health_; }
+
+  private:
+    core::Result<rd_kafka_topic_t*> Topic(std::string_view name);
+    rd_kafka_resp_err_t Produce(rd_kafka_topic_t* topic, const OutgoingMessage& message);
+    void OnReports(rd_kafka_event_t* event, AckHandler& handler);
+    core::Status OnError(rd_kafka_event_t* event);
+    core::Status FatalError();
+
+    Redactor redactor_;
+    std::unique_ptr<Producer> producer_;
+    // Destroyed before the producer, as librdkafka demands.
+    std::unordered_map<std::string, TopicPtr, TextHash, std::equal_to<>> topics_;
+    rd_kafka_topic_t* last_topic_ = nullptr;
+    std::string last_topic_name_;
+    std::vector<rd_kafka_vu_t> arguments_;
+    Health health_;
+};
+
+core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
+    if (last_topic_ == nullptr || message.destination != last_topic_name_) {
+        auto topic = Topic(message.destination);
+        if (!topic.ok()) {
+            return topic.TakeStatus();
+        }
+        last_topic_ = *topic;
+        last_topic_name_ = message.destination;
+    }
+    switch (const rd_kafka_resp_err_t code = Produce(last_topic_, message)) {
+        case RD_KAFKA_RESP_ERR_NO_ERROR:
+            return SendResult::kQueued;
+        case RD_KAFKA_RESP_ERR__QUEUE_FULL:
+            return SendResult::kFull;
+        case RD_KAFKA_RESP_ERR__FATAL:
+            return FatalError();
+        default:
+            return core::Status(MessageError(code, message.destination));
+    }
+}
+
+rd_kafka_resp_err_t KafkaTransport::Produce(rd_kafka_topic_t* topic,
+                                            const OutgoingMessage& message) {
+    // librdkafka tells an empty key or value from an absent one by the pointer alone.
+    static constexpr char kEmpty[] = "";
+    const auto pointer = [](bool present, std::string_view text) -> void* {
+        if (!present) {
+            return nullptr;
+        }
+        return const_cast<char*>(text.empty() ? kEmpty : text.data());
+    };
+    void* key = pointer(message.has_key, message.key);
+    void* value = pointer(message.has_value, message.value);
+    const std::size_t key_size = message.has_key ? message.key.size() : 0;
+    const std::size_t value_size = message.has_value ? message.value.size() : 0;
+    auto* opaque = reinterpret_cast<void*>(static_cast<std::uintptr_t>(message.tag));
+
+    if (message.headers.empty()) {
+        if (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value, value_size,
+                             key, key_size, opaque) == 0) {
+            return RD_KAFKA_RESP_ERR_NO_ERROR;
+        }
+        return rd_kafka_last_error();
+    }
+
+    rd_kafka_headers_t* headers = rd_kafka_headers_new(message.headers.size());
+    for (const Header& header : message.headers) {
+        rd_kafka_header_add(headers, header.name.data(), static_cast<ssize_t>(header.name.size()),
+                            header.value.data(), static_cast<ssize_t>(header.value.size()));
+    }
+    rd_kafka_vu_t arguments[6];
+    arguments[0].vtype = RD_KAFKA_VTYPE_RKT;
+    arguments[0].u.rkt = topic;
+    arguments[1].vtype = RD_KAFKA_VTYPE_MSGFLAGS;
+    arguments[1].u.i = RD_KAFKA_MSG_F_COPY;
+    arguments[2].vtype = RD_KAFKA_VTYPE_VALUE;
+    arguments[2].u.mem.ptr = value;
+    arguments[2].u.mem.size = value_size;
+    arguments[3].vtype = RD_KAFKA_VTYPE_KEY;
+    arguments[3].u.mem.ptr = key;
+    arguments[3].u.mem.size = key_size;
+    arguments[4].vtype = RD_KAFKA_VTYPE_OPAQUE;
+    arguments[4].u.ptr = opaque;
+    arguments[5].vtype = RD_KAFKA_VTYPE_HEADERS;
+    arguments[5].u.headers = headers;
+    rd_kafka_error_t* error =
+        rd_kafka_produceva(producer_->handle(), arguments, std::size(arguments));
+    if (error == nullptr) {
+        return RD_KAFKA_RESP_ERR_NO_ERROR;
+    }
+    const rd_kafka_resp_err_t code = rd_kafka_error_code(error);
+    rd_kafka_error_destroy(error);
+    rd_kafka_headers_destroy(headers);
+    return code;
+}
+
+core::Status KafkaTransport::Poll(AckHandler& handler) {
+    producer_->ClearWake();
+    while (EventPtr event{producer_->NextEvent()}) {
+        switch (rd_kafka_event_type(event.get())) {
+            case RD_KAFKA_EVENT_DR:
+                OnReports(event.get(), handler);
+                break;
+            case RD_KAFKA_EVENT_ERROR:
+                BV_RETURN_IF_ERROR(OnError(event.get()));
+                break;
+            case RD_KAFKA_EVENT_STATS:
+                // An idle stream learns here, and only here, that a broker is back.
+                if (std::string_view(rd_kafka_event_stats(event.get()))
+                        .find(R"("state":"UP")") != std::string_view::npos) {
+                    health_ = {};
+                }
+                break;
+            default:
+                break;
+        }
+    }
+    return core::Status::Ok();
+}
+
+void KafkaTransport::OnReports(rd_kafka_event_t* event, AckHandler& handler) {
+    while (const rd_kafka_message_t* message = rd_kafka_event_message_next(event)) {
+        const auto tag =
+            static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(message->_private));
+        if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
+            handler.OnAck(tag);
+            continue;
+        }
+        core::Error error = MessageError(message->err, rd_kafka_topic_name(message->rkt));
+        error.detail += " The message has " + std::to_string(message->len) + " bytes.";
+        handler.OnFailure(tag, error);
+    }
+    if (!health_.reachable) {
+        health_ = {};
+    }
+}
+
+core::Status KafkaTransport::OnError(rd_kafka_event_t* event) {
+    const rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        return FatalError();
+    }
+    if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
+        health_.reachable = false;
+        // The error before this one says why; this one only counts brokers.
+        if (!health_.last_error.empty()) {
+            return core::Status::Ok();
+        }
+    }
+    health_.last_error = redactor_.Clean(rd_kafka_event_error_string(event));
+    health_.hint = ConnectionHint(code);
+    return core::Status::Ok();
+}
+
+core::Status KafkaTransport::FatalError() {
+    char text[512] = "";
+    const rd_kafka_resp_err_t code =
+        rd_kafka_fatal_error(producer_->handle(), text, sizeof(text));
+    return core::Status::Fail(core::kConnectionFailure, "the Kafka producer cannot go on",
+                              redactor_.Clean(text) + " (" + rd_kafka_err2name(code) + ").",
+                              "The stream starts again with a new producer; messages that were "
+                              "not acknowledged are sent again.");
+}
+
+void KafkaTransport::Flush() {
+    // With linger.ms 0 the library sends at once; a linger that a user asked for is kept.
+}
+
+core::Result<rd_kafka_topic_t*> KafkaTransport::Topic(std::string_view name) {
+    if (const auto found = topics_.find(name); found != topics_.end()) {
+        return found->second.get();
+    }
+    std::string owned(name);
+    TopicPtr topic(rd_kafka_topic_new(producer_->handle(), owned.c_str(), nullptr));
+    if (topic == nullptr) {
+        return core::Status(MessageError(rd_kafka_last_error(), name));
+    }
+    rd_kafka_topic_t* result = topic.get();
+    topics_.emplace(std::move(owned), std::move(topic));
+    return result;
+}
+
+core::Result<std::unique_ptr<Transport>> MakeTransport(const TransportOptions& options) {
+    auto conf = MakeConfiguration(options);
+    if (!conf.ok()) {
+        return conf.TakeStatus();
+    }
+    Redactor redactor(options);
+    auto producer = Producer::Create(std::move(*conf), redactor);
+    if (!producer.ok()) {
+        return producer.TakeStatus();
+    }
+    return std::unique_ptr<Transport>(
+        std::make_unique<KafkaTransport>(std::move(redactor), std::move(*producer)));
+}
+
+}  // namespace
+
+}  // namespace bitvelocity::sink::kafka
+
+// No exception leaves this function: its caller is compiled elsewhere.
+extern "C" __attribute__((visibility("default"))) bitvelocity::sink::Transport*
+bitvelocity_kafka_transport(const bitvelocity::sink::TransportOptions* options,
+                            bitvelocity::core::Error* error) {
+    try {
+        auto transport = bitvelocity::sink::kafka::MakeTransport(*options);
+        if (transport.ok()) {
+            return transport->release();
+        }
+        *error = transport.error();
+    } catch (const std::exception& failure) {
+        error->message = failure.what();
+    }
+    return nullptr;
+}

@@ -1,0 +1,24 @@
+// Loop: signals, latch and reload for every worker process of ours.
+//
+// SIGTERM sets a flag (never `die`: stopping is a protocol), SIGHUP re-reads the configuration at the
+// next Wait, SIGUSR1 stays PostgreSQL's (barriers, latches), SIGPIPE is ignored. Main thread.
+#pragma once
+
+#include <cstdint>
+
+namespace bitvelocity::worker {
+
+// Installs the handlers, then unblocks signals. First thing in a worker's main.
+void PrepareSignals();
+
+[[nodiscard]] bool StopRequested();
+
+// Waits for the latch, postmaster death (exits), a readable `fd` (-1: none) or the timeout (ms; -1:
+// none); serves interrupts and barriers; reloads the configuration after SIGHUP. Returns whether the
+// configuration was reloaded. May raise.
+bool Wait(std::int64_t timeout_ms, int fd = -1);
+
+// Microseconds of a monotonic clock.
+[[nodiscard]] std::int64_t Now();
+
+}  // namespace bitvelocity::worker
