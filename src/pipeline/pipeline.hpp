@@ -2,6 +2,7 @@
 //
 // Runs without a server: the deliverer feeds it from its queue, tests and benchmarks from recordings.
 // One thread. Transactions that end at or before the sink's resume position are skipped whole.
+// After an error the pipeline is of no further use.
 #pragma once
 
 #include <cstddef>
@@ -20,6 +21,7 @@ namespace bitvelocity::pipeline {
 struct Statistics {
     std::uint64_t rows = 0;          // changes handed to the sink
     std::uint64_t transactions = 0;  // committed transactions with at least one change
+    std::uint64_t skipped = 0;       // transactions that were in the sink already
     core::Lsn last_commit;           // end LSN of the last transaction read
     std::int64_t last_commit_time_us = 0;
 };
@@ -29,12 +31,19 @@ class Pipeline {
     // `resume`: the position up to which everything is in the sink already (or invalid).
     Pipeline(wal::ParserOptions options, core::Lsn resume, sink::Sink& sink);
     ~Pipeline();
+    Pipeline(const Pipeline&) = delete;
+    Pipeline& operator=(const Pipeline&) = delete;
 
     core::Status Feed(std::span<const std::byte> batch);
-    // Between batches: `idle` when no more input waits.
+    // Between batches: `idle` when no more input waits. Inside a transaction it only serves
+    // acknowledgements.
     core::Status Boundary(bool idle);
-    // A row that existed before the stream, of the given identity (Operation::kRead).
+    // A row that existed before the stream, of the given identity (Operation::kRead). All rows up to
+    // EndSnapshot are one transaction of the sink: after a crash before its end they come again.
     core::Status WriteSnapshotRow(const core::Change& change);
+    // The rows are complete as of `consistent_point`, from which the stream goes on; also without rows.
+    core::Status EndSnapshot(core::Lsn consistent_point);
+    // Inside a source transaction or a snapshot.
     [[nodiscard]] bool in_transaction() const;
     [[nodiscard]] const Statistics& statistics() const;
 

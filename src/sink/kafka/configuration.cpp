@@ -1,11 +1,11 @@
 #include "sink/kafka/configuration.hpp"
 
 #include <algorithm>
-#include <iterator>
 #include <string_view>
 #include <utility>
 
 #include "core/secrets.hpp"
+#include "sink/kafka/properties.hpp"
 
 namespace bitvelocity::sink::kafka {
 
@@ -34,29 +34,9 @@ constexpr Default kDefaults[] = {
     {"log.connection.close", "false"},
 };
 
-// What the promise of a stream rests on: nothing lost, nothing reordered, one thread.
-constexpr Default kFixed[] = {
-    {"enable.idempotence", "true"},
-    {"acks", "all"},
-    // An outage never fails a message: the stream waits and the WAL keeps what follows.
-    {"message.timeout.ms", "0"},
-    {"log.queue", "true"},
-};
-
 // Only in newer versions of the library.
 constexpr Default kOptional[] = {
     {"enable.metrics.push", "false"},
-};
-
-// Those would load code, start a consumer's or a transaction's protocol, or break the event loop.
-constexpr std::string_view kRefused[] = {
-    "plugin.library.paths",
-    "transactional.id",
-    "internal.termination.signal",
-    "delivery.report.only.error",
-    "enable.gapless.guarantee",
-    "test.mock.broker.rtt",
-    "queuing.strategy",
 };
 
 core::Status SetOne(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
@@ -77,16 +57,6 @@ core::Status SetOne(rd_kafka_conf_t* conf, const std::string& name, const std::s
                               core::IsSecretName(name) ? std::string() : std::string(text));
 }
 
-bool IsFixed(std::string_view name) {
-    return std::any_of(std::begin(kFixed), std::end(kFixed),
-                       [&](const Default& fixed) { return name == fixed.name; }) ||
-           name == "request.required.acks" || name == "delivery.timeout.ms";
-}
-
-bool IsRefused(std::string_view name) {
-    return std::find(std::begin(kRefused), std::end(kRefused), name) != std::end(kRefused);
-}
-
 }  // namespace
 
 core::Result<ConfigurationPtr> MakeConfiguration(const TransportOptions& options) {
@@ -95,19 +65,10 @@ core::Result<ConfigurationPtr> MakeConfiguration(const TransportOptions& options
         BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value));
     }
     for (const auto& [name, value] : options.properties) {
-        if (IsRefused(name)) {
-            return core::Status::Fail(core::kInvalidParameter,
-                                      "Kafka property \"" + name + "\" cannot be used by a stream");
-        }
-        if (IsFixed(name)) {
-            return core::Status::Fail(
-                core::kInvalidParameter, "Kafka property \"" + name + "\" is set by the stream",
-                "Streams are idempotent, wait for all in-sync replicas and never time out.",
-                "Remove the property.");
-        }
+        BV_RETURN_IF_ERROR(CheckProperty(name));
         BV_RETURN_IF_ERROR(SetOne(conf.get(), name, value));
     }
-    for (const Default& item : kFixed) {
+    for (const FixedProperty& item : kFixedProperties) {
         BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value));
     }
     for (const Default& item : kOptional) {

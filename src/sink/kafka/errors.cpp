@@ -6,6 +6,8 @@ namespace bitvelocity::sink::kafka {
 
 namespace {
 
+constexpr std::size_t kShownKeyBytes = 200;
+
 struct Meaning {
     std::string_view sqlstate;
     std::string hint;
@@ -46,12 +48,19 @@ Meaning Classify(rd_kafka_resp_err_t code) {
 
 }  // namespace
 
-core::Error MessageError(rd_kafka_resp_err_t code, std::string_view topic) {
+core::Error MessageError(rd_kafka_resp_err_t code, const FailedMessage& message) {
     Meaning meaning = Classify(code);
     core::Error error;
     error.sqlstate = meaning.sqlstate;
-    error.message = "Kafka did not accept a message for topic \"" + std::string(topic) + "\"";
-    error.detail = std::string(rd_kafka_err2str(code)) + " (" + rd_kafka_err2name(code) + ").";
+    error.message =
+        "Kafka did not accept a message for topic \"" + std::string(message.topic) + "\"";
+    error.detail = std::string(rd_kafka_err2str(code)) + " (" + rd_kafka_err2name(code) +
+                   "): " + std::to_string(message.bytes) + " bytes";
+    if (!message.key.empty()) {
+        error.detail += ", key " + std::string(message.key.substr(0, kShownKeyBytes));
+        error.detail += message.key.size() > kShownKeyBytes ? "..." : "";
+    }
+    error.detail += '.';
     error.hint = std::move(meaning.hint);
     return error;
 }

@@ -5,6 +5,7 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -12,8 +13,15 @@
 
 namespace bitvelocity::sink::kafka {
 
+// What an operator needs to find the message.
+struct FailedMessage {
+    std::string_view topic;
+    std::string_view key;
+    std::size_t bytes = 0;  // of the value
+};
+
 // Of one message that was not delivered and will not be retried by the library.
-[[nodiscard]] core::Error MessageError(rd_kafka_resp_err_t code, std::string_view topic);
+[[nodiscard]] core::Error MessageError(rd_kafka_resp_err_t code, const FailedMessage& message);
 
 // What an operator can do about an error of a connection; empty where there is nothing to say.
 [[nodiscard]] std::string ConnectionHint(rd_kafka_resp_err_t code);

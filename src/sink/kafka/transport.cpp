@@ -6,14 +6,15 @@
 
 #include <librdkafka/rdkafka.h>
 
+#include <cstdint>
 #include <exception>
+#include <functional>
+#include <iterator>
 #include <memory>
-#include <new>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 #include <utility>
-#include <vector>
 
 #include "core/status.hpp"
 #include "sink/kafka/configuration.hpp"
@@ -66,7 +67,6 @@ class KafkaTransport final : public Transport {
     std::unordered_map<std::string, TopicPtr, TextHash, std::equal_to<>> topics_;
     rd_kafka_topic_t* last_topic_ = nullptr;
     std::string last_topic_name_;
-    std::vector<rd_kafka_vu_t> arguments_;
     Health health_;
 };
 
@@ -87,7 +87,8 @@ core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
         case RD_KAFKA_RESP_ERR__FATAL:
             return FatalError();
         default:
-            return core::Status(MessageError(code, message.destination));
+            return core::Status(
+                MessageError(code, {message.destination, message.key, message.value.size()}));
     }
 }
 
@@ -178,9 +179,9 @@ void KafkaTransport::OnReports(rd_kafka_event_t* event, AckHandler& handler) {
             handler.OnAck(tag);
             continue;
         }
-        core::Error error = MessageError(message->err, rd_kafka_topic_name(message->rkt));
-        error.detail += " The message has " + std::to_string(message->len) + " bytes.";
-        handler.OnFailure(tag, error);
+        const std::string_view key(static_cast<const char*>(message->key), message->key_len);
+        handler.OnFailure(tag, MessageError(message->err, {rd_kafka_topic_name(message->rkt), key,
+                                                           message->len}));
     }
     if (!health_.reachable) {
         health_ = {};
@@ -225,7 +226,7 @@ core::Result<rd_kafka_topic_t*> KafkaTransport::Topic(std::string_view name) {
     std::string owned(name);
     TopicPtr topic(rd_kafka_topic_new(producer_->handle(), owned.c_str(), nullptr));
     if (topic == nullptr) {
-        return core::Status(MessageError(rd_kafka_last_error(), name));
+        return core::Status(MessageError(rd_kafka_last_error(), {name, {}, 0}));
     }
     rd_kafka_topic_t* result = topic.get();
     topics_.emplace(std::move(owned), std::move(topic));

@@ -1,0 +1,141 @@
+#include "pipeline/pipeline.hpp"
+
+#include <utility>
+
+#include "wal/frame.hpp"
+
+namespace bitvelocity::pipeline {
+
+struct Pipeline::Impl final : wal::Handler {
+    Impl(wal::ParserOptions options, core::Lsn resume, sink::Sink& sink)
+        : resume_(resume), sink_(sink), parser_(std::move(options), *this) {}
+
+    core::Status OnBegin(const core::Transaction& transaction) override;
+    core::Status OnChange(const core::Change& change) override;
+    core::Status OnCommit(const core::Transaction& transaction) override;
+    core::Status OnProgress(core::Lsn lsn) override;
+    core::Status WriteAlone(const core::Change& message);
+
+    // `position` lies in the WAL before the end of what the sink has.
+    [[nodiscard]] bool InSink(core::Lsn position) const { return position < resume_; }
+
+    core::Lsn resume_;
+    sink::Sink& sink_;
+    Statistics statistics_;
+    core::Transaction snapshot_;
+    std::uint64_t rows_at_begin_ = 0;
+    bool in_transaction_ = false;
+    bool in_snapshot_ = false;
+    bool skipping_ = false;
+    wal::Parser parser_;
+};
+
+// Resume positions are ends of transactions, so a commit record before one is wholly in the sink.
+core::Status Pipeline::Impl::OnBegin(const core::Transaction& transaction) {
+    in_transaction_ = true;
+    skipping_ = InSink(transaction.commit_lsn);
+    rows_at_begin_ = statistics_.rows;
+    return skipping_ ? core::Status::Ok() : sink_.Begin(transaction);
+}
+
+core::Status Pipeline::Impl::OnChange(const core::Change& change) {
+    if (!in_transaction_) {
+        return WriteAlone(change);
+    }
+    if (skipping_) {
+        return core::Status::Ok();
+    }
+    ++statistics_.rows;
+    return sink_.Write(change);
+}
+
+core::Status Pipeline::Impl::OnCommit(const core::Transaction& transaction) {
+    in_transaction_ = false;
+    statistics_.last_commit = transaction.end_lsn;
+    statistics_.last_commit_time_us = transaction.commit_time_us;
+    if (std::exchange(skipping_, false)) {
+        ++statistics_.skipped;
+        return core::Status::Ok();
+    }
+    statistics_.transactions += statistics_.rows != rows_at_begin_ ? 1 : 0;
+    return sink_.Commit(transaction);
+}
+
+core::Status Pipeline::Impl::OnProgress(core::Lsn lsn) {
+    return InSink(lsn) ? core::Status::Ok() : sink_.Progress(lsn);
+}
+
+// A non-transactional message is a transaction of its own. It ends one byte after its record began:
+// behind itself, so that it is not sent again, and before whatever commits next.
+core::Status Pipeline::Impl::WriteAlone(const core::Change& message) {
+    if (InSink(message.lsn)) {
+        return core::Status::Ok();
+    }
+    core::Transaction transaction;
+    transaction.commit_lsn = message.lsn;
+    transaction.commit_time_us = message.commit_time_us;
+    BV_RETURN_IF_ERROR(sink_.Begin(transaction));
+    ++statistics_.rows;
+    BV_RETURN_IF_ERROR(sink_.Write(message));
+    ++statistics_.transactions;
+    transaction.end_lsn = core::Lsn{message.lsn.value + 1};
+    statistics_.last_commit = transaction.end_lsn;
+    return sink_.Commit(transaction);
+}
+
+Pipeline::Pipeline(wal::ParserOptions options, core::Lsn resume, sink::Sink& sink)
+    : impl_(std::make_unique<Impl>(std::move(options), resume, sink)) {}
+
+Pipeline::~Pipeline() = default;
+
+core::Status Pipeline::Feed(std::span<const std::byte> batch) {
+    if (impl_->in_snapshot_) {
+        return core::Status::Fail(core::kInternalError,
+                                  "changes were delivered before the snapshot's end");
+    }
+    wal::FrameReader reader(batch);
+    wal::Frame frame;
+    while (reader.Next(frame)) {
+        BV_RETURN_IF_ERROR(impl_->parser_.ParseFrame(frame));
+    }
+    if (reader.broken()) {
+        return core::Status::Fail(core::kProtocolViolation, "a batch of changes is cut off");
+    }
+    return core::Status::Ok();
+}
+
+core::Status Pipeline::Boundary(bool idle) {
+    return in_transaction() ? impl_->sink_.Poll() : impl_->sink_.Boundary(idle);
+}
+
+core::Status Pipeline::WriteSnapshotRow(const core::Change& change) {
+    if (!impl_->in_snapshot_) {
+        if (impl_->in_transaction_) {
+            return core::Status::Fail(core::kInternalError,
+                                      "a snapshot cannot begin inside a transaction");
+        }
+        impl_->snapshot_ = {};
+        impl_->snapshot_.xid = change.identity.xid;
+        impl_->snapshot_.commit_lsn = change.identity.commit_lsn;
+        impl_->snapshot_.commit_time_us = change.commit_time_us;
+        BV_RETURN_IF_ERROR(impl_->sink_.Begin(impl_->snapshot_));
+        impl_->in_snapshot_ = true;
+    }
+    ++impl_->statistics_.rows;
+    return impl_->sink_.Write(change);
+}
+
+core::Status Pipeline::EndSnapshot(core::Lsn consistent_point) {
+    if (!std::exchange(impl_->in_snapshot_, false)) {
+        return impl_->sink_.Progress(consistent_point);
+    }
+    impl_->snapshot_.end_lsn = consistent_point;
+    ++impl_->statistics_.transactions;
+    return impl_->sink_.Commit(impl_->snapshot_);
+}
+
+bool Pipeline::in_transaction() const { return impl_->in_transaction_ || impl_->in_snapshot_; }
+
+const Statistics& Pipeline::statistics() const { return impl_->statistics_; }
+
+}  // namespace bitvelocity::pipeline
