@@ -1,7 +1,7 @@
 // MessageSink: shaping (topic, key, headers) + Encoder + Transport = a Sink for brokers.
 //
-// Promise: at-least-once, ordered per key, identities equal on every re-delivery. Holds the AckWindow:
-// DurablePosition is the longest acknowledged prefix of transactions.
+// Promise: at-least-once, ordered per key, identities equal on every re-delivery. Holds the
+// AckWindow: DurablePosition is the longest acknowledged prefix of transactions.
 #pragma once
 
 #include <memory>
@@ -21,10 +21,11 @@ struct MessageSinkOptions {
 };
 
 [[nodiscard]] core::Result<std::unique_ptr<sink::Sink>> MakeMessageSink(
-    const MessageSinkOptions& options, std::unique_ptr<sink::Transport> transport, sink::Waiter& waiter);
+    const MessageSinkOptions& options, std::unique_ptr<sink::Transport> transport,
+    sink::Waiter& waiter);
 
-// Checks what create_stream and alter_stream are given, without connecting: unknown keys and formats
-// are 22023 with the nearest known name in the HINT. sink: "bronze", "kafka", "memory".
+// Checks what create_stream and alter_stream are given, without connecting: unknown keys and
+// formats are 22023 with the nearest known name in the HINT. sink: "bronze", "kafka", "memory".
 [[nodiscard]] core::Status ValidateStreamOptions(const std::string& sink, const std::string& format,
                                                  const std::string& options_json);
 

@@ -134,8 +134,12 @@ core::Status Pipeline::EndSnapshot(core::Lsn consistent_point) {
     return impl_->sink_.Commit(impl_->snapshot_);
 }
 
-bool Pipeline::in_transaction() const { return impl_->in_transaction_ || impl_->in_snapshot_; }
+bool Pipeline::in_transaction() const {
+    return impl_->in_transaction_ || impl_->in_snapshot_;
+}
 
-const Statistics& Pipeline::statistics() const { return impl_->statistics_; }
+const Statistics& Pipeline::statistics() const {
+    return impl_->statistics_;
+}
 
 }  // namespace bitvelocity::pipeline

@@ -1,8 +1,8 @@
 // Pipeline: batches of frames -> parse -> Sink -> the position that may be confirmed.
 //
-// Runs without a server: the deliverer feeds it from its queue, tests and benchmarks from recordings.
-// One thread. Transactions that end at or before the sink's resume position are skipped whole.
-// After an error the pipeline is of no further use.
+// Runs without a server: the deliverer feeds it from its queue, tests and benchmarks from
+// recordings. One thread. Transactions that end at or before the sink's resume position are skipped
+// whole. After an error the pipeline is of no further use.
 #pragma once
 
 #include <cstddef>
@@ -38,10 +38,11 @@ class Pipeline {
     // Between batches: `idle` when no more input waits. Inside a transaction it only serves
     // acknowledgements.
     core::Status Boundary(bool idle);
-    // A row that existed before the stream, of the given identity (Operation::kRead). All rows up to
-    // EndSnapshot are one transaction of the sink: after a crash before its end they come again.
+    // A row that existed before the stream, of the given identity (Operation::kRead). All rows up
+    // to EndSnapshot are one transaction of the sink: after a crash before its end they come again.
     core::Status WriteSnapshotRow(const core::Change& change);
-    // The rows are complete as of `consistent_point`, from which the stream goes on; also without rows.
+    // The rows are complete as of `consistent_point`, from which the stream goes on; also without
+    // rows.
     core::Status EndSnapshot(core::Lsn consistent_point);
     // Inside a source transaction or a snapshot.
     [[nodiscard]] bool in_transaction() const;

@@ -6,8 +6,8 @@
 //   [billing]
 //   ...
 //
-// Lines before the first section belong to [default]. Pure: text in, properties out; who reads the file
-// also asks CheckConnectionFile. No value ever gets into an error message. Any thread.
+// Lines before the first section belong to [default]. Pure: text in, properties out; who reads the
+// file also asks CheckConnectionFile. No value ever gets into an error message. Any thread.
 #pragma once
 
 #include <cstdint>
@@ -37,8 +37,9 @@ struct ConnectionFile {
 [[nodiscard]] core::Result<ConnectionProperties> FindConnection(const ConnectionFile& file,
                                                                 std::string_view name);
 
-// The rule PostgreSQL has for ssl_key_file: a regular file; of the server's user without any right for
-// group and others, or of root, who may let the server's group read. `mode` and `owner` are stat's.
+// The rule PostgreSQL has for ssl_key_file: a regular file; of the server's user without any right
+// for group and others, or of root, who may let the server's group read. `mode` and `owner` are
+// stat's.
 [[nodiscard]] core::Status CheckConnectionFile(std::uint32_t mode, std::uint32_t owner,
                                                std::uint32_t server_user);
 

@@ -1,7 +1,7 @@
 // MemorySink: counts what a stream delivers and, when asked, keeps it as text.
 //
-// The sink `memory`: tests and the decoding benchmark. A transaction is durable at its commit; what an
-// unfinished one wrote is forgotten at the next Begin. Deliverer, main thread, or a test.
+// The sink `memory`: tests and the decoding benchmark. A transaction is durable at its commit; what
+// an unfinished one wrote is forgotten at the next Begin. Deliverer, main thread, or a test.
 #pragma once
 
 #include <cstdint>
@@ -54,7 +54,8 @@ class MemorySink final : public Sink {
     core::Lsn durable_;
 };
 
-// "INSERT public.orders {id=1, note=NULL}", "UPDATE public.orders key {id=1} {id=2, note=unchanged}".
+// "INSERT public.orders {id=1, note=NULL}", "UPDATE public.orders key {id=1} {id=2,
+// note=unchanged}".
 [[nodiscard]] std::string DescribeChange(const core::Change& change);
 
 }  // namespace bitvelocity::sink

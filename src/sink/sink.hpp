@@ -1,9 +1,9 @@
 // Sink: where a stream's changes go. One stream has one sink.
 //
-// Called by the pipeline on the deliverer's main thread: Begin, Write*, Commit per source transaction,
-// in commit order. DurablePosition is the end LSN of the last transaction that is wholly durable (for
-// brokers: acknowledged; for tables: committed and flushed); only that may be confirmed to the slot.
-// An error of any call ends the deliverer; what was not durable comes again.
+// Called by the pipeline on the deliverer's main thread: Begin, Write*, Commit per source
+// transaction, in commit order. DurablePosition is the end LSN of the last transaction that is
+// wholly durable (for brokers: acknowledged; for tables: committed and flushed); only that may be
+// confirmed to the slot. An error of any call ends the deliverer; what was not durable comes again.
 #pragma once
 
 #include <cstdint>
@@ -14,8 +14,8 @@
 
 namespace bitvelocity::sink {
 
-// How a sink waits without knowing PostgreSQL: the deliverer waits on its latch and on the sink's wake
-// fd, serves interrupts, and refuses (57014) once it has to stop. Tests use a plain poll().
+// How a sink waits without knowing PostgreSQL: the deliverer waits on its latch and on the sink's
+// wake fd, serves interrupts, and refuses (57014) once it has to stop. Tests use a plain poll().
 class Waiter {
   public:
     virtual ~Waiter() = default;
@@ -23,15 +23,16 @@ class Waiter {
 };
 
 struct Health {
-    bool reachable = true;     // false: a stop need not wait for acknowledgements
-    std::string last_error;    // never carries a secret
+    bool reachable = true;   // false: a stop need not wait for acknowledgements
+    std::string last_error;  // never carries a secret
     std::string hint;
 };
 
 class Sink {
   public:
     virtual ~Sink() = default;
-    // The end LSN up to which everything is already in the sink; invalid: unknown, the slot's counts.
+    // The end LSN up to which everything is already in the sink; invalid: unknown, the slot's
+    // counts.
     virtual core::Result<core::Lsn> ResumePosition() = 0;
     virtual core::Status Begin(const core::Transaction& transaction) = 0;
     virtual core::Status Write(const core::Change& change) = 0;

@@ -45,7 +45,8 @@ enum class SendResult : std::uint8_t { kQueued, kFull };
 class Transport {
   public:
     virtual ~Transport() = default;
-    // Copies what it keeps. kFull: nothing was taken, wait on wake_fd() and Poll(), then send again.
+    // Copies what it keeps. kFull: nothing was taken, wait on wake_fd() and Poll(), then send
+    // again.
     virtual core::Result<SendResult> Send(const OutgoingMessage& message) = 0;
     // Delivers acknowledgements to the handler; never blocks.
     virtual core::Status Poll(AckHandler& handler) = 0;
@@ -56,8 +57,8 @@ class Transport {
 };
 
 struct TransportOptions {
-    // name = value lines of the connection file and of the stream's options, secrets included; never
-    // logged, never shown.
+    // name = value lines of the connection file and of the stream's options, secrets included;
+    // never logged, never shown.
     std::vector<std::pair<std::string, std::string>> properties;
     std::string client_id;
 };

@@ -2,9 +2,9 @@
 //
 //   transport_bench TOPIC COUNT BYTES HEADERS name=value ...
 //
-// Sends COUNT messages of BYTES bytes (JSON of an order, varied by row) with HEADERS headers each, after
-// a warm-up of a tenth, and prints one `figure NAME VALUE UNIT` a line. The properties are librdkafka's;
-// bootstrap.servers is needed.
+// Sends COUNT messages of BYTES bytes (JSON of an order, varied by row) with HEADERS headers each,
+// after a warm-up of a tenth, and prints one `figure NAME VALUE UNIT` a line. The properties are
+// librdkafka's; bootstrap.servers is needed.
 
 #include <poll.h>
 #include <sys/resource.h>
@@ -84,13 +84,14 @@ long Run(Transport& transport, const Workload& workload, long count) {
         random ^= random << 17;
         char text[256];
         key.assign(text, std::snprintf(text, sizeof(text), "{\"order_id\":%ld}", i));
-        value.assign(text,
-                     std::snprintf(text, sizeof(text),
-                                   R"({"schema":"public.orders","payload":{"order_id":%ld,)"
-                                   R"("customer_id":%llu,"status":"shipped","total_amount":)"
-                                   R"("%llu.%02llu","updated_at":"2026-11-23T10:%02ld:%02ldZ","note":")",
-                                   i, random % 100000, random % 977, (random >> 20) % 100,
-                                   i / 60000 % 60, i / 1000 % 60));
+        value.assign(
+            text,
+            std::snprintf(text, sizeof(text),
+                          R"({"schema":"public.orders","payload":{"order_id":%ld,)"
+                          R"("customer_id":%llu,"status":"shipped","total_amount":)"
+                          R"("%llu.%02llu","updated_at":"2026-11-23T10:%02ld:%02ldZ","note":")",
+                          i, random % 100000, random % 977, (random >> 20) % 100, i / 60000 % 60,
+                          i / 1000 % 60));
         while (static_cast<long>(value.size()) < workload.bytes - 2) {
             value += static_cast<char>('a' + (random >> (value.size() % 50)) % 16);
             value += "abcdefghijk";
@@ -158,8 +159,7 @@ int main(int argc, char** argv) {
     const long full = Run(*transport, workload, count);
     const double seconds =
         std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-    std::printf("figure transport_messages_per_s %.0f 1/s\n",
-                static_cast<double>(count) / seconds);
+    std::printf("figure transport_messages_per_s %.0f 1/s\n", static_cast<double>(count) / seconds);
     std::printf("figure transport_cpu_us_per_message %.3f us\n",
                 (Cpu(RUSAGE_SELF) - cpu) * 1e6 / static_cast<double>(count));
     std::printf("figure transport_main_thread_us_per_message %.3f us\n",

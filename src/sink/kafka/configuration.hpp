@@ -1,7 +1,7 @@
 // Configuration: transport properties -> librdkafka's configuration, with the defaults of a stream.
 //
-// Hides which properties a stream sets itself, which it must not be given, and which are secret. Errors
-// (22023, F0000) name the property, never a secret's value. Deliverer, main thread.
+// Hides which properties a stream sets itself, which it must not be given, and which are secret.
+// Errors (22023, F0000) name the property, never a secret's value. Deliverer, main thread.
 #pragma once
 
 #include <librdkafka/rdkafka.h>

@@ -1,10 +1,10 @@
 // Producer: owns one librdkafka producer, its event queue and its wake descriptor.
 //
-// Created after fork with every signal blocked, so that no thread of librdkafka, OpenSSL or SASL takes a
-// signal meant for the process. Destruction never hangs: what is queued is purged, and a client that
-// does not end within a second is abandoned. While a client lives (or is abandoned), exit() ends the
-// process without running library destructors, because they would pull OpenSSL from under its threads.
-// Deliverer, main thread.
+// Created after fork with every signal blocked, so that no thread of librdkafka, OpenSSL or SASL
+// takes a signal meant for the process. Destruction never hangs: what is queued is purged, and a
+// client that does not end within a second is abandoned. While a client lives (or is abandoned),
+// exit() ends the process without running library destructors, because they would pull OpenSSL from
+// under its threads. Deliverer, main thread.
 #pragma once
 
 #include <librdkafka/rdkafka.h>

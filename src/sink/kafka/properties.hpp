@@ -1,7 +1,7 @@
 // Properties: which librdkafka properties a stream may be given, and where.
 //
-// Knows names only and includes nothing of librdkafka, so that create_stream can check its options in a
-// backend that never loads the library. Any thread.
+// Knows names only and includes nothing of librdkafka, so that create_stream can check its options
+// in a backend that never loads the library. Any thread.
 #pragma once
 
 #include <algorithm>
@@ -28,13 +28,13 @@ inline constexpr FixedProperty kFixedProperties[] = {
     {"log.queue", "true"},
 };
 
-// Other names of fixed ones, and what would load code, start a transaction's or a consumer's protocol,
-// reorder or hide delivery reports.
+// Other names of fixed ones, and what would load code, start a transaction's or a consumer's
+// protocol, reorder or hide delivery reports.
 inline constexpr std::string_view kRefusedProperties[] = {
-    "request.required.acks",        "delivery.timeout.ms",        "transactional.id",
-    "plugin.library.paths",         "internal.termination.signal", "queuing.strategy",
-    "delivery.report.only.error",   "produce.offset.report",      "enable.gapless.guarantee",
-    "sasl.kerberos.kinit.cmd",      "enable.metrics.push",
+    "request.required.acks",      "delivery.timeout.ms",         "transactional.id",
+    "plugin.library.paths",       "internal.termination.signal", "queuing.strategy",
+    "delivery.report.only.error", "produce.offset.report",       "enable.gapless.guarantee",
+    "sasl.kerberos.kinit.cmd",    "enable.metrics.push",
 };
 
 // 22023 for a property that no stream may be given, wherever it comes from.
@@ -57,8 +57,8 @@ inline constexpr std::string_view kRefusedProperties[] = {
 // server's administrator. `test.` replaces the broker by a mock that keeps nothing.
 [[nodiscard]] inline bool BelongsToConnectionFile(std::string_view name) {
     static constexpr std::string_view kPrefixes[] = {
-        "bootstrap.",   "metadata.broker.list", "security.", "sasl.", "ssl.", "enable.ssl.",
-        "enable.sasl.", "broker.address.",      "https.",    "test.",
+        "bootstrap.",  "metadata.broker.list", "security.",       "sasl.",  "ssl.",
+        "enable.ssl.", "enable.sasl.",         "broker.address.", "https.", "test.",
     };
     for (const std::string_view prefix : kPrefixes) {
         if (name.starts_with(prefix)) {

@@ -1,8 +1,8 @@
 // The Kafka transport: messages to librdkafka, its events to acknowledgements.
 //
-// The only entry of bitvelocity_kafka.so is bitvelocity_kafka_transport (sink/transport.hpp). Idempotent
-// and acknowledged by all in-sync replicas: in order per partition, nothing lost while the process
-// lives. Deliverer, main thread; librdkafka's own threads never call into this file.
+// The only entry of bitvelocity_kafka.so is bitvelocity_kafka_transport (sink/transport.hpp).
+// Idempotent and acknowledged by all in-sync replicas: in order per partition, nothing lost while
+// the process lives. Deliverer, main thread; librdkafka's own threads never call into this file.
 
 #include <librdkafka/rdkafka.h>
 
@@ -159,8 +159,8 @@ core::Status KafkaTransport::Poll(AckHandler& handler) {
                 break;
             case RD_KAFKA_EVENT_STATS:
                 // An idle stream learns here, and only here, that a broker is back.
-                if (std::string_view(rd_kafka_event_stats(event.get()))
-                        .find(R"("state":"UP")") != std::string_view::npos) {
+                if (std::string_view(rd_kafka_event_stats(event.get())).find(R"("state":"UP")") !=
+                    std::string_view::npos) {
                     health_ = {};
                 }
                 break;
@@ -207,8 +207,7 @@ core::Status KafkaTransport::OnError(rd_kafka_event_t* event) {
 
 core::Status KafkaTransport::FatalError() {
     char text[512] = "";
-    const rd_kafka_resp_err_t code =
-        rd_kafka_fatal_error(producer_->handle(), text, sizeof(text));
+    const rd_kafka_resp_err_t code = rd_kafka_fatal_error(producer_->handle(), text, sizeof(text));
     return core::Status::Fail(core::kConnectionFailure, "the Kafka producer cannot go on",
                               redactor_.Clean(text) + " (" + rd_kafka_err2name(code) + ").",
                               "The stream starts again with a new producer; messages that were "

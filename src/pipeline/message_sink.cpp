@@ -1,0 +1,284 @@
+#include "pipeline/message_sink.hpp"
+
+#include <poll.h>
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/ack_window.hpp"
+#include "pipeline/message_headers.hpp"
+#include "pipeline/stream_options.hpp"
+#include "pipeline/topic.hpp"
+
+namespace bitvelocity::pipeline {
+
+namespace {
+
+// Acknowledgements hold memory until they are served, so a long transaction stops for them.
+constexpr int kMessagesPerPoll = 1024;
+constexpr std::int64_t kWaitMs = 1000;
+constexpr std::int64_t kDrainSliceMs = 100;
+
+// A message's tag: the number of its transaction, and above it which table it came from.
+constexpr int kTableShift = 48;
+constexpr std::uint64_t kTransactionMask = (1ULL << kTableShift) - 1;
+constexpr std::size_t kTables = 1ULL << (64 - kTableShift);
+
+struct Destination {
+    std::uint32_t version = 0;
+    std::string topic;
+    std::uint64_t table = 0;  // index into the tables' names; 0: none
+};
+
+class MessageSink final : public sink::Sink, format::MessageHandler, sink::AckHandler {
+  public:
+    MessageSink(const MessageSinkOptions& options, BrokerOptions shaping,
+                std::unique_ptr<format::Encoder> encoder,
+                std::unique_ptr<sink::Transport> transport, sink::Waiter& waiter)
+        : source_(options.source),
+          topic_(std::move(shaping.topic)),
+          headers_(std::move(shaping.headers), options.source),
+          encoder_(std::move(encoder)),
+          transport_(std::move(transport)),
+          waiter_(waiter),
+          window_(options.start),
+          durable_(options.start) {}
+
+    // A broker does not know how far it got.
+    core::Result<core::Lsn> ResumePosition() override { return core::Lsn{}; }
+    core::Status Begin(const core::Transaction& transaction) override;
+    core::Status Write(const core::Change& change) override;
+    core::Status Commit(const core::Transaction& transaction) override;
+    core::Status Progress(core::Lsn lsn) override;
+    core::Status Boundary(bool idle) override;
+    core::Status Poll() override;
+    [[nodiscard]] core::Lsn DurablePosition() const override { return durable_; }
+    [[nodiscard]] int wake_fd() const override { return transport_->wake_fd(); }
+    core::Status Drain(std::int64_t deadline_ms) override;
+    [[nodiscard]] sink::Health health() const override { return transport_->health(); }
+
+  private:
+    core::Status OnMessage(const format::Message& message) override;
+    core::Status Deliver(const format::Message& message);
+    void OnAck(std::uint64_t tag) override { window_.Acked(tag & kTransactionMask); }
+    void OnFailure(std::uint64_t tag, const core::Error& error) override;
+
+    core::Result<const Destination*> FindDestination(const core::RelationSchema* relation);
+    core::Status SendWhenRoom(const sink::OutgoingMessage& message);
+    core::Status NameTheTable(core::Error error, std::uint64_t table) const;
+    void Advance();
+
+    core::Source source_;
+    std::string topic_;
+    MessageHeaders headers_;
+    std::unique_ptr<format::Encoder> encoder_;
+    std::unique_ptr<sink::Transport> transport_;
+    sink::Waiter& waiter_;
+
+    core::AckWindow window_;
+    core::Lsn durable_;
+    core::Lsn progress_;  // behind the last transaction; counts once nothing is outstanding
+    std::uint64_t transaction_ = 0;
+    int messages_since_poll_ = 0;
+    std::optional<core::Error> failure_;
+
+    std::unordered_map<core::Oid, Destination> destinations_;
+    std::vector<std::string> tables_{std::string()};
+    // Of the change being encoded.
+    const core::Change* change_ = nullptr;
+    bool delivery_failed_ = false;  // an error came from sending, not from the encoder
+    const Destination* destination_ = nullptr;
+    core::Oid destination_relation_ = 0;
+};
+
+core::Status MessageSink::Begin(const core::Transaction&) {
+    transaction_ = window_.Open();
+    progress_ = {};
+    return core::Status::Ok();
+}
+
+core::Status MessageSink::Write(const core::Change& change) {
+    const core::RelationSchema* relation = change.relation;
+    const core::Oid oid = relation != nullptr ? relation->oid : 0;
+    if (destination_ == nullptr || destination_relation_ != oid ||
+        (relation != nullptr && destination_->version != relation->version)) {
+        auto destination = FindDestination(relation);
+        if (!destination.ok()) {
+            return destination.TakeStatus();
+        }
+        destination_ = *destination;
+        destination_relation_ = oid;
+    }
+    change_ = &change;
+    delivery_failed_ = false;
+    core::Status status = encoder_->Encode(change, *this);
+    change_ = nullptr;
+    if (!status.ok() && !delivery_failed_) {
+        return NameTheTable(status.TakeError(), destination_->table);
+    }
+    return status;
+}
+
+core::Status MessageSink::Commit(const core::Transaction& transaction) {
+    window_.Close(transaction.end_lsn);
+    Advance();
+    return core::Status::Ok();
+}
+
+core::Status MessageSink::Progress(core::Lsn lsn) {
+    progress_ = std::max(progress_, lsn);
+    Advance();
+    return core::Status::Ok();
+}
+
+core::Status MessageSink::Boundary(bool idle) {
+    if (idle) {
+        transport_->Flush();
+    }
+    return Poll();
+}
+
+core::Status MessageSink::Poll() {
+    messages_since_poll_ = 0;
+    BV_RETURN_IF_ERROR(transport_->Poll(*this));
+    Advance();
+    // The policy is to stop: nothing behind a lost message may be confirmed or sent.
+    return failure_ ? core::Status(*failure_) : core::Status::Ok();
+}
+
+core::Status MessageSink::Drain(std::int64_t deadline_ms) {
+    using Clock = std::chrono::steady_clock;
+    const auto end = Clock::now() + std::chrono::milliseconds(deadline_ms);
+    transport_->Flush();
+    bool stopping = false;
+    for (;;) {
+        BV_RETURN_IF_ERROR(Poll());
+        const auto left =
+            std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
+        if (window_.outstanding() == 0 || left <= 0) {
+            return core::Status::Ok();
+        }
+        const std::int64_t slice = std::min<std::int64_t>(left, kDrainSliceMs);
+        if (!stopping) {
+            core::Status status = waiter_.Wait(transport_->wake_fd(), slice);
+            // A drain is often part of stopping, where the waiter refuses to wait.
+            stopping = !status.ok() && status.error().sqlstate == core::kQueryCanceled;
+            if (!status.ok() && !stopping) {
+                return status;
+            }
+        } else {
+            pollfd descriptor{transport_->wake_fd(), POLLIN, 0};
+            (void)poll(&descriptor, 1, static_cast<int>(slice));
+        }
+    }
+}
+
+core::Status MessageSink::OnMessage(const format::Message& message) {
+    core::Status status = Deliver(message);
+    delivery_failed_ = !status.ok();
+    return status;
+}
+
+core::Status MessageSink::Deliver(const format::Message& message) {
+    sink::OutgoingMessage outgoing;
+    outgoing.destination = destination_->topic;
+    outgoing.has_key = message.has_key;
+    outgoing.key = message.key;
+    outgoing.has_value = message.has_value;
+    outgoing.value = message.value;
+    outgoing.headers =
+        headers_.Make(*change_, message.identity, message.header_name, message.header_value);
+    outgoing.tag = (destination_->table << kTableShift) | (transaction_ & kTransactionMask);
+    BV_RETURN_IF_ERROR(SendWhenRoom(outgoing));
+    window_.Sent();
+    return ++messages_since_poll_ >= kMessagesPerPoll ? Poll() : core::Status::Ok();
+}
+
+core::Status MessageSink::SendWhenRoom(const sink::OutgoingMessage& message) {
+    for (;;) {
+        auto sent = transport_->Send(message);
+        if (!sent.ok()) {
+            return NameTheTable(sent.error(), destination_->table);
+        }
+        if (*sent == sink::SendResult::kQueued) {
+            return core::Status::Ok();
+        }
+        const std::uint64_t before = window_.outstanding();
+        BV_RETURN_IF_ERROR(Poll());
+        if (window_.outstanding() == before) {
+            BV_RETURN_IF_ERROR(waiter_.Wait(transport_->wake_fd(), kWaitMs));
+        }
+    }
+}
+
+void MessageSink::OnFailure(std::uint64_t tag, const core::Error& error) {
+    if (!failure_) {
+        failure_ = NameTheTable(error, tag >> kTableShift).TakeError();
+    }
+}
+
+core::Status MessageSink::NameTheTable(core::Error error, std::uint64_t table) const {
+    if (table != 0) {
+        error.detail += error.detail.empty() ? "" : " ";
+        error.detail += "It is a change of table \"" + tables_[table] + "\".";
+    }
+    return core::Status(std::move(error));
+}
+
+core::Result<const Destination*> MessageSink::FindDestination(
+    const core::RelationSchema* relation) {
+    const core::Oid oid = relation != nullptr ? relation->oid : 0;
+    const std::uint32_t version = relation != nullptr ? relation->version : 0;
+    const auto found = destinations_.find(oid);
+    if (found != destinations_.end() && found->second.version == version) {
+        return &found->second;
+    }
+    auto topic = MakeTopic(topic_, source_, relation);
+    if (!topic.ok()) {
+        return topic.TakeStatus();
+    }
+    Destination& destination = destinations_[oid];
+    destination.version = version;
+    destination.topic = std::move(*topic);
+    if (relation != nullptr) {
+        std::string name = relation->schema + "." + relation->name;
+        // A number is never given to another table: messages under way carry it.
+        if (destination.table == 0 || tables_[destination.table] != name) {
+            destination.table = tables_.size() < kTables ? tables_.size() : 0;
+            if (destination.table != 0) {
+                tables_.push_back(std::move(name));
+            }
+        }
+    }
+    return &destination;
+}
+
+void MessageSink::Advance() {
+    durable_ = std::max(durable_, window_.confirmed());
+    if (window_.idle()) {
+        durable_ = std::max(durable_, progress_);
+    }
+}
+
+}  // namespace
+
+core::Result<std::unique_ptr<sink::Sink>> MakeMessageSink(
+    const MessageSinkOptions& options, std::unique_ptr<sink::Transport> transport,
+    sink::Waiter& waiter) {
+    auto shaping = ParseBrokerOptions(options.options_json);
+    if (!shaping.ok()) {
+        return shaping.TakeStatus();
+    }
+    auto encoder = format::MakeEncoder({options.format, options.options_json, options.source});
+    if (!encoder.ok()) {
+        return encoder.TakeStatus();
+    }
+    return std::unique_ptr<sink::Sink>(std::make_unique<MessageSink>(
+        options, std::move(*shaping), std::move(*encoder), std::move(transport), waiter));
+}
+
+}  // namespace bitvelocity::pipeline

@@ -1,0 +1,179 @@
+#include "pipeline/stream_options.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "core/nearest.hpp"
+#include "format/encoder.hpp"
+#include "pipeline/message_sink.hpp"
+#include "pipeline/topic.hpp"
+#include "sink/kafka/properties.hpp"
+
+namespace bitvelocity::pipeline {
+
+namespace {
+
+using nlohmann::json;
+
+constexpr std::string_view kPropertyPrefix = "kafka.";
+constexpr std::string_view kHeaderNames[kHeaderKinds] = {
+    "event_id", "identity", "source",    "epoch",          "commit_lsn",  "xid",
+    "ordinal",  "part",     "operation", "correlation_id", "traceparent",
+};
+// Whatever the format says of an event, it can be told from all others; context costs nothing where
+// there is none.
+constexpr HeaderKind kDefaultHeaders[] = {HeaderKind::kIdentity, HeaderKind::kCorrelationId,
+                                          HeaderKind::kTraceparent};
+
+const std::set<std::string>& ShapingNames() {
+    static const std::set<std::string> names{"connection", "headers", "topic"};
+    return names;
+}
+
+core::Status Invalid(std::string message, std::string hint = {}) {
+    return core::Status::Fail(core::kInvalidParameter, std::move(message), {}, std::move(hint));
+}
+
+core::Result<json> ParseObject(const std::string& options_json) {
+    json options = json::parse(options_json, nullptr, false);
+    if (!options.is_object()) {
+        return Invalid("options of a stream must be a JSON object");
+    }
+    return options;
+}
+
+core::Status ReadText(const std::string& name, const json& value, std::string& target) {
+    if (!value.is_string() || value.get_ref<const std::string&>().empty()) {
+        return Invalid("option \"" + name + "\" must be a text that is not empty");
+    }
+    target = value.get<std::string>();
+    return core::Status::Ok();
+}
+
+core::Status ReadHeaders(const json& value, std::vector<HeaderKind>& headers) {
+    if (value.is_boolean()) {
+        headers.clear();
+        for (std::size_t i = 0; value.get<bool>() && i < kHeaderKinds; ++i) {
+            headers.push_back(static_cast<HeaderKind>(i));
+        }
+        return core::Status::Ok();
+    }
+    if (!value.is_array()) {
+        return Invalid("option \"headers\" must be true, false or a list of names");
+    }
+    std::set<HeaderKind> chosen;
+    for (const json& item : value) {
+        const std::string name = item.is_string() ? item.get<std::string>() : item.dump();
+        const auto* found = std::find(std::begin(kHeaderNames), std::end(kHeaderNames), name);
+        if (found == std::end(kHeaderNames)) {
+            const std::set<std::string> known(std::begin(kHeaderNames), std::end(kHeaderNames));
+            return Invalid("unknown header \"" + name + "\"",
+                           core::NearestHint(name, known, "headers"));
+        }
+        chosen.insert(static_cast<HeaderKind>(found - std::begin(kHeaderNames)));
+    }
+    headers.assign(chosen.begin(), chosen.end());
+    return core::Status::Ok();
+}
+
+core::Status ReadProperty(const std::string& name, const json& value, BrokerOptions& options) {
+    const std::string property = name.substr(kPropertyPrefix.size());
+    if (sink::kafka::BelongsToConnectionFile(property)) {
+        return Invalid(
+            "option \"" + name + "\" cannot be given in SQL",
+            "Write " + property + " = ... into the file that bitvelocity.connection_file names.");
+    }
+    BV_RETURN_IF_ERROR(sink::kafka::CheckProperty(property));
+    if (property.empty() || value.is_structured() || value.is_null()) {
+        return Invalid("option \"" + name + "\" must be a text, a number or a boolean");
+    }
+    options.properties.emplace_back(property,
+                                    value.is_string() ? value.get<std::string>() : value.dump());
+    return core::Status::Ok();
+}
+
+core::Result<BrokerOptions> Read(const json& object) {
+    BrokerOptions options;
+    options.headers.assign(std::begin(kDefaultHeaders), std::end(kDefaultHeaders));
+    for (const auto& [name, value] : object.items()) {
+        if (name == "connection") {
+            BV_RETURN_IF_ERROR(ReadText(name, value, options.connection));
+        } else if (name == "topic") {
+            BV_RETURN_IF_ERROR(ReadText(name, value, options.topic));
+            BV_RETURN_IF_ERROR(CheckTopicTemplate(options.topic));
+        } else if (name == "headers") {
+            BV_RETURN_IF_ERROR(ReadHeaders(value, options.headers));
+        } else if (name.starts_with(kPropertyPrefix)) {
+            BV_RETURN_IF_ERROR(ReadProperty(name, value, options));
+        }
+    }
+    return options;
+}
+
+}  // namespace
+
+std::string_view HeaderName(HeaderKind kind) {
+    return kHeaderNames[static_cast<std::size_t>(kind)];
+}
+
+core::Result<BrokerOptions> ParseBrokerOptions(const std::string& options_json) {
+    auto object = ParseObject(options_json);
+    if (!object.ok()) {
+        return object.TakeStatus();
+    }
+    return Read(*object);
+}
+
+sink::TransportOptions MakeTransportOptions(const BrokerOptions& options,
+                                            const sink::ConnectionProperties& connection) {
+    sink::TransportOptions result;
+    result.client_id = "bitvelocity";
+    result.properties = connection;
+    result.properties.insert(result.properties.end(), options.properties.begin(),
+                             options.properties.end());
+    return result;
+}
+
+core::Status ValidateStreamOptions(const std::string& sink, const std::string& format,
+                                   const std::string& options_json) {
+    static const std::set<std::string> kSinks{"bronze", "kafka", "memory"};
+    if (!kSinks.contains(sink)) {
+        return Invalid("unknown sink \"" + sink + "\"", core::NearestHint(sink, kSinks, "sinks"));
+    }
+    auto object = ParseObject(options_json);
+    if (!object.ok()) {
+        return object.TakeStatus();
+    }
+    BV_RETURN_IF_ERROR(format::ValidateEncoderOptions(format, options_json));
+    const bool broker = sink == "kafka";
+    std::set<std::string> known = format::EncoderOptionNames(format);
+    if (broker) {
+        known.insert(ShapingNames().begin(), ShapingNames().end());
+    }
+    for (const auto& [name, value] : object->items()) {
+        if (known.contains(name) || (broker && name.starts_with(kPropertyPrefix))) {
+            continue;
+        }
+        if (!broker && (ShapingNames().contains(name) || name.starts_with(kPropertyPrefix))) {
+            return Invalid("option \"" + name + "\" does not apply to the sink \"" + sink + "\"",
+                           "It belongs to the sink \"kafka\".");
+        }
+        std::string hint = known.empty() ? "The sink \"" + sink + "\" has no options."
+                                         : core::NearestHint(name, known, "options");
+        if (broker && core::NearestName(name, known).empty()) {
+            hint += " Properties of the client library are written kafka.<name>.";
+        }
+        return Invalid("unknown option \"" + name + "\"", std::move(hint));
+    }
+    if (broker) {
+        auto options = Read(*object);
+        if (!options.ok()) {
+            return options.TakeStatus();
+        }
+    }
+    return core::Status::Ok();
+}
+
+}  // namespace bitvelocity::pipeline

@@ -1,0 +1,53 @@
+// StreamOptions: the options of a stream (one JSON object), taken apart for those who need them.
+//
+// Hides which key belongs to whom: shaping (topic, headers, connection), the encoder
+// (`<format>.<name>`) or the broker's client (`kafka.<property>`). Errors are 22023 with the
+// nearest known name in the HINT. Pure; any thread.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/status.hpp"
+#include "sink/connection_file.hpp"
+#include "sink/transport.hpp"
+
+namespace bitvelocity::pipeline {
+
+// In the order in which a message carries them.
+enum class HeaderKind : std::uint8_t {
+    kEventId,
+    kIdentity,  // epoch:commit_lsn:xid:ordinal:part:source:stream, all of the identity in one
+                // header
+    kSource,
+    kEpoch,
+    kCommitLsn,
+    kXid,
+    kOrdinal,
+    kPart,
+    kOperation,
+    kCorrelationId,
+    kTraceparent,
+};
+inline constexpr std::size_t kHeaderKinds = 11;
+[[nodiscard]] std::string_view HeaderName(HeaderKind kind);
+
+struct BrokerOptions {
+    std::string connection{sink::kDefaultConnection};
+    std::string topic = "{stream}.{schema}.{table}";
+    std::vector<HeaderKind> headers;  // sorted
+    // librdkafka's names, without the prefix.
+    std::vector<std::pair<std::string, std::string>> properties;
+};
+
+// Options of a stream whose sink is a broker; what belongs to the encoder is left to it.
+[[nodiscard]] core::Result<BrokerOptions> ParseBrokerOptions(const std::string& options_json);
+
+// A stream's own properties replace those of its connection.
+[[nodiscard]] sink::TransportOptions MakeTransportOptions(
+    const BrokerOptions& options, const sink::ConnectionProperties& connection);
+
+}  // namespace bitvelocity::pipeline

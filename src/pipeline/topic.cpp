@@ -1,0 +1,93 @@
+#include "pipeline/topic.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "core/nearest.hpp"
+
+namespace bitvelocity::pipeline {
+
+namespace {
+
+constexpr std::size_t kTopicLimit = 249;  // org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH
+
+bool Allowed(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+void AppendCleaned(std::string& out, std::string_view text) {
+    for (const char c : text) {
+        out.push_back(Allowed(c) ? c : '_');
+    }
+}
+
+// Takes one literal or one placeholder (with its braces) off the front.
+std::string_view TakeSegment(std::string_view& text) {
+    const bool placeholder = text.front() == '{';
+    std::size_t end = placeholder ? text.find('}') : text.find('{');
+    end = end == std::string_view::npos ? text.size() : end + (placeholder ? 1 : 0);
+    const std::string_view segment = text.substr(0, end);
+    text.remove_prefix(end);
+    return segment;
+}
+
+}  // namespace
+
+core::Status CheckTopicTemplate(std::string_view text) {
+    static const std::set<std::string> kKnown{"{stream}", "{database}", "{schema}", "{table}"};
+    if (text.empty() || text == "." || text == "..") {
+        return core::Status::Fail(core::kInvalidParameter, "option \"topic\" is not a topic");
+    }
+    while (!text.empty()) {
+        const std::string segment(TakeSegment(text));
+        if (segment.front() == '{') {
+            if (!kKnown.contains(segment)) {
+                return core::Status::Fail(
+                    core::kInvalidParameter,
+                    "unknown placeholder \"" + segment + "\" in option \"topic\"", {},
+                    core::NearestHint(segment, kKnown, "placeholders"));
+            }
+        } else if (!std::all_of(segment.begin(), segment.end(), Allowed)) {
+            return core::Status::Fail(
+                core::kInvalidParameter,
+                "option \"topic\" has a character that a topic cannot have", {},
+                "Use letters, digits, \".\", \"_\", \"-\" and the placeholders {stream}, "
+                "{database}, {schema} and {table}.");
+        }
+    }
+    return core::Status::Ok();
+}
+
+core::Result<std::string> MakeTopic(std::string_view text, const core::Source& source,
+                                    const core::RelationSchema* relation) {
+    std::string topic;
+    if (relation == nullptr) {
+        AppendCleaned(topic, source.stream);
+        topic += ".message";
+        text = {};
+    }
+    while (!text.empty()) {
+        const std::string_view segment = TakeSegment(text);
+        if (segment == "{stream}") {
+            AppendCleaned(topic, source.stream);
+        } else if (segment == "{database}") {
+            AppendCleaned(topic, source.database);
+        } else if (segment == "{schema}") {
+            AppendCleaned(topic, relation->schema);
+        } else if (segment == "{table}") {
+            AppendCleaned(topic, relation->name);
+        } else {
+            topic += segment;
+        }
+    }
+    if (topic.size() > kTopicLimit) {
+        return core::Status::Fail(
+            core::kInvalidParameter,
+            "the topic \"" + topic + "\" is longer than " + std::to_string(kTopicLimit) + " bytes",
+            {}, "Choose a shorter option topic.");
+    }
+    return topic;
+}
+
+}  // namespace bitvelocity::pipeline

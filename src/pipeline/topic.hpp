@@ -1,0 +1,24 @@
+// Topic: the template of a topic's name, and the names made from it.
+//
+// Placeholders are {stream}, {database}, {schema} and {table}. A character that Kafka does not
+// allow in a topic (letters, digits, ".", "_" and "-") becomes "_" where it comes from a
+// placeholder; in the template itself it is an error. Pure; any thread.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/change.hpp"
+#include "core/status.hpp"
+
+namespace bitvelocity::pipeline {
+
+// 22023: an unknown placeholder or a character that cannot be in a topic.
+[[nodiscard]] core::Status CheckTopicTemplate(std::string_view text);
+
+// For a checked template. Logical messages (no relation) go to "<stream>.message". 22023 when the
+// name is longer than Kafka's 249 bytes.
+[[nodiscard]] core::Result<std::string> MakeTopic(std::string_view text, const core::Source& source,
+                                                  const core::RelationSchema* relation);
+
+}  // namespace bitvelocity::pipeline
