@@ -15,8 +15,11 @@ void PrepareSignals();
 
 // Waits for the latch, postmaster death (exits), a readable `fd` (-1: none) or the timeout (ms; -1:
 // none); serves interrupts and barriers; reloads the configuration after SIGHUP. Returns whether the
-// configuration was reloaded. May raise.
+// configuration was reloaded. May ereport (longjmp): inside pg::Call where destructors are alive. A
+// query cancel outside a transaction has nothing to cancel and is ignored.
 bool Wait(std::int64_t timeout_ms, int fd = -1);
+// The wait set keeps `fd` between calls: call this before closing a descriptor given to Wait.
+void ForgetDescriptor();
 
 // Microseconds of a monotonic clock.
 [[nodiscard]] std::int64_t Now();
