@@ -23,6 +23,17 @@ inline void AcquireSlot(const char* name) {
 #endif
 }
 
+// slot.h: an invalidated slot was told by data.invalidated_at until 15, by data.invalidated from 16
+// (commit be87200e).
+inline bool SlotInvalidated(const ReplicationSlot* slot) {
+#if PG_VERSION_NUM >= 160000
+    return slot->data.invalidated != RS_INVAL_NONE;
+#else
+    return slot->data.invalidated_at != InvalidXLogRecPtr &&
+           slot->data.restart_lsn == InvalidXLogRecPtr;
+#endif
+}
+
 // xlog.h: GetFlushRecPtr got the insertion timeline in 15; unchanged up to 18.
 inline XLogRecPtr FlushPosition() { return GetFlushRecPtr(nullptr); }
 
@@ -41,5 +52,44 @@ using BackendNumber = ProcNumber;
 #else
 using BackendNumber = BackendId;
 #endif
+
+// executor.h: ExecInitRangeTable got permission infos in 16 (commit a61b1f74) and the set of relations
+// that were not pruned in 18 (commit cbc12791).
+inline void InitRangeTable(EState* estate, Relation relation) {
+    RangeTblEntry* entry = makeNode(RangeTblEntry);
+    entry->rtekind = RTE_RELATION;
+    entry->relid = RelationGetRelid(relation);
+    entry->relkind = relation->rd_rel->relkind;
+    entry->rellockmode = AccessShareLock;
+#if PG_VERSION_NUM >= 180000
+    List* permissions = NIL;
+    addRTEPermissionInfo(&permissions, entry);
+    ExecInitRangeTable(estate, list_make1(entry), permissions, bms_make_singleton(1));
+#elif PG_VERSION_NUM >= 160000
+    List* permissions = NIL;
+    addRTEPermissionInfo(&permissions, entry);
+    ExecInitRangeTable(estate, list_make1(entry), permissions);
+#else
+    ExecInitRangeTable(estate, list_make1(entry));
+#endif
+}
+
+// executor.h: ExecInsertIndexTuples got onlySummarizing in 16 (commit 19d8e230).
+inline List* InsertIndexTuples(ResultRelInfo* info, TupleTableSlot* slot, EState* estate) {
+#if PG_VERSION_NUM >= 160000
+    return ExecInsertIndexTuples(info, slot, estate, false, false, nullptr, NIL, false);
+#else
+    return ExecInsertIndexTuples(info, slot, estate, false, false, nullptr, NIL);
+#endif
+}
+
+// executor.h: ExecGetRootToChildMap replaced the field in 16 (commit fb958b5d).
+inline TupleConversionMap* RootToChildMap(ResultRelInfo* info, [[maybe_unused]] EState* estate) {
+#if PG_VERSION_NUM >= 160000
+    return ExecGetRootToChildMap(info, estate);
+#else
+    return info->ri_RootToPartitionMap;
+#endif
+}
 
 }  // namespace bitvelocity::pg::compat

@@ -28,9 +28,10 @@ class TableWriter {
   public:
     // Makes the partition for a row that none accepts: gets the value of the partition key (one
     // column, RANGE), runs inside the caller's OwnerScope while the writer holds no reference to the
-    // table, and returns whether there is one now.
-    using MakeLeaf = std::function<bool(std::uint32_t relation, std::uintptr_t key)>;
+    // table. Where none came of it, Flush raises PostgreSQL's own error (23514).
+    using MakeLeaf = std::function<void(std::uint32_t relation, std::uintptr_t key)>;
 
+    // `columns` must outlive the writer.
     TableWriter(std::uint32_t relation, std::span<const WriterColumn> columns,
                 MakeLeaf make_leaf = {});
     ~TableWriter() noexcept;
