@@ -269,7 +269,7 @@ void MessageSink::Advance() {
 core::Result<std::unique_ptr<sink::Sink>> MakeMessageSink(
     const MessageSinkOptions& options, std::unique_ptr<sink::Transport> transport,
     sink::Waiter& waiter) {
-    auto shaping = ParseBrokerOptions(options.options_json);
+    auto shaping = ParseBrokerOptions(options.format, options.options_json);
     if (!shaping.ok()) {
         return shaping.TakeStatus();
     }

@@ -43,8 +43,10 @@ struct BrokerOptions {
     std::vector<std::pair<std::string, std::string>> properties;
 };
 
-// Options of a stream whose sink is a broker; what belongs to the encoder is left to it.
-[[nodiscard]] core::Result<BrokerOptions> ParseBrokerOptions(const std::string& options_json);
+// Options of a stream whose sink is a broker; what belongs to the encoder is left to it. The format
+// decides which headers are there by default: those whose content its messages do not have.
+[[nodiscard]] core::Result<BrokerOptions> ParseBrokerOptions(std::string_view format,
+                                                             const std::string& options_json);
 
 // A stream's own properties replace those of its connection.
 [[nodiscard]] sink::TransportOptions MakeTransportOptions(

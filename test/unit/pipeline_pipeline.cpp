@@ -1,0 +1,179 @@
+// The pipeline: from frames to the sink, whole transactions only, from the resume position on.
+
+#include "pipeline/pipeline.hpp"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "core/lsn.hpp"
+#include "pipeline_frames.hpp"
+#include "sink/memory.hpp"
+
+namespace bitvelocity::pipeline {
+namespace {
+
+using core::Lsn;
+using test::Frames;
+
+// Writes down every call.
+class Recorder final : public sink::Sink {
+  public:
+    core::Result<Lsn> ResumePosition() override { return Lsn{}; }
+    core::Status Begin(const core::Transaction& transaction) override {
+        return Note("begin " + std::to_string(transaction.xid) + " " +
+                    core::ToString(transaction.commit_lsn));
+    }
+    core::Status Write(const core::Change& change) override {
+        return Note(sink::DescribeChange(change));
+    }
+    core::Status Commit(const core::Transaction& transaction) override {
+        return Note("commit " + core::ToString(transaction.end_lsn));
+    }
+    core::Status Progress(Lsn lsn) override { return Note("progress " + core::ToString(lsn)); }
+    core::Status Boundary(bool idle) override { return Note(idle ? "idle" : "boundary"); }
+    core::Status Poll() override { return Note("poll"); }
+    [[nodiscard]] Lsn DurablePosition() const override { return {}; }
+    core::Status Drain(std::int64_t) override { return core::Status::Ok(); }
+
+    std::vector<std::string> calls;
+    std::string refuse;
+
+  private:
+    core::Status Note(std::string call) {
+        if (!refuse.empty() && call.starts_with(refuse)) {
+            return core::Status::Fail(core::kConnectionFailure, "refused " + call);
+        }
+        calls.push_back(std::move(call));
+        return core::Status::Ok();
+    }
+};
+
+using Calls = std::vector<std::string>;
+
+Frames TwoTransactions() {
+    Frames frames;
+    frames.Begin(0x100, 7)
+        .Relation(16, "public", "orders", {"id", "note"})
+        .Insert(0x80, 16, {"1", "a"})
+        .Insert(0x90, 16, {"2", "b"})
+        .Commit(0x100, 0x110)
+        .Begin(0x110, 8)
+        .Insert(0xa0, 16, {"3", "c"})
+        .Commit(0x110, 0x120);
+    return frames;
+}
+
+TEST(Pipeline, HandsTransactionsToTheSink) {
+    Recorder sink;
+    Pipeline pipeline({}, Lsn{}, sink);
+    ASSERT_TRUE(pipeline.Feed(TwoTransactions().batch()).ok());
+    EXPECT_EQ(sink.calls,
+              (Calls{"begin 7 0/100", "INSERT public.orders {id=1, note=a}",
+                     "INSERT public.orders {id=2, note=b}", "commit 0/110", "begin 8 0/110",
+                     "INSERT public.orders {id=3, note=c}", "commit 0/120"}));
+    EXPECT_EQ(pipeline.statistics().rows, 3u);
+    EXPECT_EQ(pipeline.statistics().transactions, 2u);
+    EXPECT_EQ(pipeline.statistics().last_commit, Lsn{0x120});
+    EXPECT_FALSE(pipeline.in_transaction());
+}
+
+// The end of one transaction may be the commit record of the next: that one is not in the sink.
+TEST(Pipeline, SkipsWholeTransactionsUpToTheResumePosition) {
+    Recorder sink;
+    Pipeline pipeline({}, Lsn{0x110}, sink);
+    ASSERT_TRUE(pipeline.Feed(TwoTransactions().batch()).ok());
+    EXPECT_EQ(sink.calls,
+              (Calls{"begin 8 0/110", "INSERT public.orders {id=3, note=c}", "commit 0/120"}));
+    EXPECT_EQ(pipeline.statistics().skipped, 1u);
+    EXPECT_EQ(pipeline.statistics().rows, 1u);
+}
+
+TEST(Pipeline, PassesProgressOnlyBeyondTheResumePosition) {
+    Recorder sink;
+    Pipeline pipeline({}, Lsn{0x110}, sink);
+    ASSERT_TRUE(pipeline.Feed(Frames().Progress(0x100).Progress(0x200).batch()).ok());
+    EXPECT_EQ(sink.calls, (Calls{"progress 0/200"}));
+}
+
+TEST(Pipeline, ABatchMayEndInsideATransaction) {
+    Recorder sink;
+    Pipeline pipeline({}, Lsn{}, sink);
+    Frames first;
+    first.Begin(0x100, 7).Relation(16, "s", "t", {"id"}).Insert(0x80, 16, {"1"});
+    ASSERT_TRUE(pipeline.Feed(first.batch()).ok());
+    EXPECT_TRUE(pipeline.in_transaction());
+    ASSERT_TRUE(pipeline.Boundary(true).ok());
+    ASSERT_TRUE(pipeline.Feed(Frames().Commit(0x100, 0x110).batch()).ok());
+    EXPECT_FALSE(pipeline.in_transaction());
+    ASSERT_TRUE(pipeline.Boundary(false).ok());
+    ASSERT_TRUE(pipeline.Boundary(true).ok());
+    EXPECT_EQ(sink.calls, (Calls{"begin 7 0/100", "INSERT s.t {id=1}", "poll", "commit 0/110",
+                                 "boundary", "idle"}));
+}
+
+TEST(Pipeline, RefusesABatchThatIsCutOff) {
+    Recorder sink;
+    Pipeline pipeline({}, Lsn{}, sink);
+    const Frames frames = TwoTransactions();
+    const core::Status status = pipeline.Feed(frames.batch().first(frames.batch().size() - 1));
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().sqlstate, core::kProtocolViolation);
+}
+
+TEST(Pipeline, StopsAtTheSinksError) {
+    Recorder sink;
+    sink.refuse = "commit 0/110";
+    Pipeline pipeline({}, Lsn{}, sink);
+    const core::Status status = pipeline.Feed(TwoTransactions().batch());
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().message, "refused commit 0/110");
+    EXPECT_EQ(sink.calls.size(), 3u);
+}
+
+TEST(Pipeline, AnAloneMessageIsATransactionOfItsOwn) {
+    Recorder sink;
+    wal::ParserOptions options;
+    options.messages = true;
+    Pipeline pipeline(options, Lsn{0x50}, sink);
+    Frames frames;
+    frames.Message(0x40, false, "app", "old").Message(0x50, false, "app", "new");
+    ASSERT_TRUE(pipeline.Feed(frames.batch()).ok());
+    EXPECT_EQ(sink.calls, (Calls{"begin 0 0/50", "MESSAGE app {new}", "commit 0/51"}));
+}
+
+TEST(Pipeline, SnapshotRowsAreOneTransactionThatEndsAtTheConsistentPoint) {
+    Recorder sink;
+    Pipeline pipeline({}, Lsn{}, sink);
+    core::RelationSchema relation;
+    relation.schema = "public";
+    relation.name = "orders";
+    relation.columns.resize(1);
+    relation.columns[0].name = "id";
+    core::Change change;
+    change.operation = core::Operation::kRead;
+    change.relation = &relation;
+    change.identity.commit_lsn = Lsn{0x60};
+    const core::Value value{core::ValueKind::kText, "1"};
+    change.after = {&value, 1};
+    ASSERT_TRUE(pipeline.WriteSnapshotRow(change).ok());
+    EXPECT_TRUE(pipeline.in_transaction());
+    ASSERT_TRUE(pipeline.Boundary(true).ok());
+    ASSERT_TRUE(pipeline.WriteSnapshotRow(change).ok());
+    EXPECT_FALSE(pipeline.Feed(Frames().Progress(0x70).batch()).ok());
+    ASSERT_TRUE(pipeline.EndSnapshot(Lsn{0x60}).ok());
+    EXPECT_FALSE(pipeline.in_transaction());
+    EXPECT_EQ(sink.calls, (Calls{"begin 0 0/60", "READ public.orders {id=1}", "poll",
+                                 "READ public.orders {id=1}", "commit 0/60"}));
+}
+
+TEST(Pipeline, AnEmptySnapshotOnlyMovesThePosition) {
+    Recorder sink;
+    Pipeline pipeline({}, Lsn{}, sink);
+    ASSERT_TRUE(pipeline.EndSnapshot(Lsn{0x60}).ok());
+    EXPECT_EQ(sink.calls, (Calls{"progress 0/60"}));
+}
+
+}  // namespace
+}  // namespace bitvelocity::pipeline
