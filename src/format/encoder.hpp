@@ -35,8 +35,9 @@ class MessageHandler {
 class Encoder {
   public:
     virtual ~Encoder() = default;
-    // Calls `handler` once per message: usually one; a key change or a delete with tombstone is more.
-    // The message borrows until the call returns. An error concerns this change only (poison).
+    // Calls `handler` once per message: usually one; a key change or a delete with tombstone is
+    // more. The message borrows until the call returns. An error concerns this change only
+    // (poison).
     virtual core::Status Encode(const core::Change& change, MessageHandler& handler) = 0;
 };
 
@@ -52,9 +53,9 @@ struct EncoderOptions {
 // further keys (topic, partition, ...) validates against the union of these and its own.
 [[nodiscard]] std::set<std::string> EncoderOptionNames(std::string_view format);
 
-// 22023 with the nearest known name in the HINT: unknown format, a value of the wrong type or outside
-// its choices, and a key that begins with the name of a format but is none of this format's. Keys
-// without such a prefix belong to somebody else and are left alone.
+// 22023 with the nearest known name in the HINT: unknown format, a value of the wrong type or
+// outside its choices, and a key that begins with the name of a format but is none of this
+// format's. Keys without such a prefix belong to somebody else and are left alone.
 [[nodiscard]] core::Status ValidateEncoderOptions(std::string_view format,
                                                   const std::string& options_json);
 

@@ -1,0 +1,24 @@
+#include "format/encoder.hpp"
+
+#include "format/debezium/encoder.hpp"
+#include "format/event.hpp"
+#include "format/flat.hpp"
+#include "format/options.hpp"
+
+namespace bitvelocity::format {
+
+core::Result<std::unique_ptr<Encoder>> MakeEncoder(const EncoderOptions& options) {
+    auto read = ReadOptions(options.format, options.options_json, options.source);
+    if (!read.ok()) {
+        return read.TakeStatus();
+    }
+    if (options.format == "event") {
+        return MakeEventEncoder(read->event, options.source);
+    }
+    if (options.format == "flat") {
+        return MakeFlatEncoder(read->flat);
+    }
+    return debezium::MakeDebeziumEncoder(read->debezium, options.source);
+}
+
+}  // namespace bitvelocity::format

@@ -1,0 +1,151 @@
+#include "format/options.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <set>
+
+#include "core/nearest.hpp"
+
+namespace bitvelocity::format {
+
+namespace {
+
+enum class OptionType { kBool, kText, kChoice };
+
+struct Option {
+    const char* format;
+    const char* name;
+    OptionType type;
+    std::set<std::string> choices;
+    void (*store)(FormatOptions& options, const nlohmann::json& value);
+};
+
+const std::vector<Option>& Options() {
+    static const std::vector<Option> options = {
+        {"event",
+         "schema",
+         OptionType::kChoice,
+         {"inline", "none"},
+         [](FormatOptions& o, const nlohmann::json& v) { o.event.inline_schema = v == "inline"; }},
+        {"flat",
+         "tombstones",
+         OptionType::kBool,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) { o.flat.tombstones = v; }},
+        {"debezium",
+         "topic_prefix",
+         OptionType::kText,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.name = v; }},
+        {"debezium",
+         "schemas",
+         OptionType::kBool,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.schemas = v; }},
+        {"debezium",
+         "tombstones",
+         OptionType::kBool,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.tombstones = v; }},
+        {"debezium",
+         "decimals",
+         OptionType::kChoice,
+         {"precise", "double", "string"},
+         [](FormatOptions& o, const nlohmann::json& v) {
+             o.debezium.decimals = v == "precise"  ? DecimalMode::kPrecise
+                                   : v == "double" ? DecimalMode::kDouble
+                                                   : DecimalMode::kString;
+         }},
+    };
+    return options;
+}
+
+std::string Key(const Option& option) {
+    return std::string(option.format) + "." + option.name;
+}
+
+core::Status Check(const Option& option, const nlohmann::json& value) {
+    if (option.type == OptionType::kBool && !value.is_boolean()) {
+        return core::Status::Fail(core::kInvalidParameter,
+                                  "option \"" + Key(option) + "\" must be true or false");
+    }
+    if (option.type != OptionType::kBool && !value.is_string()) {
+        return core::Status::Fail(core::kInvalidParameter,
+                                  "option \"" + Key(option) + "\" must be a string");
+    }
+    if (option.type == OptionType::kChoice) {
+        const auto& text = value.get_ref<const std::string&>();
+        if (!option.choices.contains(text)) {
+            return core::Status::Fail(
+                core::kInvalidParameter,
+                "invalid value for option \"" + Key(option) + "\": \"" + text + "\"", {},
+                core::NearestHint(text, option.choices, "values"));
+        }
+    }
+    return core::Status::Ok();
+}
+
+// A key like `event.schema` belongs to an encoder; any other is not ours.
+bool BelongsToEncoder(const std::string& key) {
+    const std::size_t dot = key.find('.');
+    return dot != std::string::npos && EncoderFormats().contains(key.substr(0, dot));
+}
+
+}  // namespace
+
+const std::set<std::string>& EncoderFormats() {
+    static const std::set<std::string> formats = {"debezium", "event", "flat"};
+    return formats;
+}
+
+std::set<std::string> EncoderOptionNames(std::string_view format) {
+    std::set<std::string> names;
+    for (const Option& option : Options()) {
+        if (option.format == format) {
+            names.insert(Key(option));
+        }
+    }
+    return names;
+}
+
+core::Status ValidateEncoderOptions(std::string_view format, const std::string& options_json) {
+    auto read = ReadOptions(format, options_json, {});
+    return read.ok() ? core::Status::Ok() : read.TakeStatus();
+}
+
+core::Result<FormatOptions> ReadOptions(std::string_view format, const std::string& options_json,
+                                        const core::Source& source) {
+    if (!EncoderFormats().contains(std::string(format))) {
+        return core::Status::Fail(core::kInvalidParameter,
+                                  "unknown stream format \"" + std::string(format) + "\"", {},
+                                  core::NearestHint(format, EncoderFormats(), "formats"));
+    }
+    const auto json = nlohmann::json::parse(options_json, nullptr, false);
+    if (!json.is_object()) {
+        return core::Status::Fail(core::kInvalidParameter,
+                                  "stream options must be one JSON object");
+    }
+    FormatOptions result;
+    result.debezium.name = source.stream;
+    const std::set<std::string> known = EncoderOptionNames(format);
+    for (const auto& [key, value] : json.items()) {
+        if (!BelongsToEncoder(key)) {
+            continue;
+        }
+        if (!known.contains(key)) {
+            return core::Status::Fail(
+                core::kInvalidParameter,
+                "unknown option \"" + key + "\" for format \"" + std::string(format) + "\"", {},
+                core::NearestHint(key, known, "options"));
+        }
+        for (const Option& option : Options()) {
+            if (Key(option) == key) {
+                BV_RETURN_IF_ERROR(Check(option, value));
+                option.store(result, value);
+            }
+        }
+    }
+    return result;
+}
+
+}  // namespace bitvelocity::format

@@ -1,0 +1,43 @@
+// The options of the encoders, read out of a stream's options object.
+//
+// One table says which key exists for which format, of what type and with which choices; what is
+// listed, validated and parsed comes from it alone.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "core/status.hpp"
+#include "format/encoder.hpp"
+
+namespace bitvelocity::format {
+
+struct EventOptions {
+    bool inline_schema = true;  // event.schema: inline | none
+};
+
+struct FlatOptions {
+    bool tombstones = true;  // flat.tombstones
+};
+
+enum class DecimalMode { kPrecise, kDouble, kString };
+
+struct DebeziumOptions {
+    std::string name;        // debezium.topic_prefix, by default the stream's name
+    bool schemas = false;    // debezium.schemas
+    bool tombstones = true;  // debezium.tombstones
+    DecimalMode decimals = DecimalMode::kPrecise;  // debezium.decimals: precise | double | string
+};
+
+struct FormatOptions {
+    EventOptions event;
+    FlatOptions flat;
+    DebeziumOptions debezium;
+};
+
+// Validates (see ValidateEncoderOptions) and reads.
+[[nodiscard]] core::Result<FormatOptions> ReadOptions(std::string_view format,
+                                                      const std::string& options_json,
+                                                      const core::Source& source);
+
+}  // namespace bitvelocity::format
