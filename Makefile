@@ -27,6 +27,10 @@ override with_llvm = no
 REGRESS ?= $(basename $(notdir $(sort $(wildcard test/sql/*.sql))))
 REGRESS_OPTS = --inputdir=test --load-extension=bitvelocity --dbname=contrib_regression_bitvelocity
 
+# PGXS is read only for its own goals: it has a `check` of its own, and the others need no pg_config.
+SCRIPT_GOALS := quickstart stop deps check check-% bench-% docker
+BUILD_GOALS := $(if $(MAKECMDGOALS),$(filter-out $(SCRIPT_GOALS),$(MAKECMDGOALS)),all)
+ifneq (,$(BUILD_GOALS))
 ifneq (,$(shell command -v $(PG_CONFIG) 2>/dev/null))
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 SHLIB_LINK = -lstdc++ -lm -Wl,--exclude-libs,ALL -Wl,--version-script=src/exports.map
@@ -65,6 +69,7 @@ uninstall-kafka:
 .PHONY: install-kafka uninstall-kafka
 
 -include $(OBJS:.o=.d) $(KAFKA_OBJS:.o=.d)
+endif
 endif
 
 # The user's targets (their recipes are scripts, so that they work before anything is installed).

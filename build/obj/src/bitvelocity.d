@@ -171,12 +171,16 @@ build/obj/src/bitvelocity.o: src/bitvelocity.cpp src/pg/boundary.hpp \
  /usr/include/postgresql/15/server/commands/dbcommands.h \
  /usr/include/postgresql/15/server/commands/defrem.h \
  /usr/include/postgresql/15/server/commands/extension.h \
+ /usr/include/postgresql/15/server/commands/sequence.h \
  /usr/include/postgresql/15/server/commands/trigger.h \
  /usr/include/postgresql/15/server/common/hashfn.h \
+ /usr/include/postgresql/15/server/executor/execPartition.h \
+ /usr/include/postgresql/15/server/partitioning/partprune.h \
  /usr/include/postgresql/15/server/executor/executor.h \
  /usr/include/postgresql/15/server/executor/execdesc.h \
  /usr/include/postgresql/15/server/utils/memutils.h \
  /usr/include/postgresql/15/server/nodes/memnodes.h \
+ /usr/include/postgresql/15/server/executor/nodeModifyTable.h \
  /usr/include/postgresql/15/server/executor/spi.h \
  /usr/include/postgresql/15/server/parser/parser.h \
  /usr/include/postgresql/15/server/utils/portal.h \
@@ -186,12 +190,17 @@ build/obj/src/bitvelocity.o: src/bitvelocity.cpp src/pg/boundary.hpp \
  /usr/include/postgresql/15/server/executor/executor.h \
  /usr/include/postgresql/15/server/executor/tuptable.h \
  /usr/include/postgresql/15/server/fmgr.h \
+ /usr/include/postgresql/15/server/libpq/pqformat.h \
  /usr/include/postgresql/15/server/mb/pg_wchar.h \
  /usr/include/postgresql/15/server/miscadmin.h \
  /usr/include/postgresql/15/server/datatype/timestamp.h \
  /usr/include/postgresql/15/server/pgtime.h \
  /usr/include/postgresql/15/server/nodes/makefuncs.h \
+ /usr/include/postgresql/15/server/optimizer/optimizer.h \
+ /usr/include/postgresql/15/server/parser/parse_coerce.h \
  /usr/include/postgresql/15/server/parser/parse_relation.h \
+ /usr/include/postgresql/15/server/partitioning/partbounds.h \
+ /usr/include/postgresql/15/server/partitioning/partdesc.h \
  /usr/include/postgresql/15/server/pgstat.h \
  /usr/include/postgresql/15/server/portability/instr_time.h \
  /usr/include/postgresql/15/server/postmaster/pgarch.h \
@@ -229,8 +238,10 @@ build/obj/src/bitvelocity.o: src/bitvelocity.cpp src/pg/boundary.hpp \
  /usr/include/postgresql/15/server/tcop/utility.h \
  /usr/include/postgresql/15/server/utils/builtins.h \
  /usr/include/postgresql/15/server/utils/fmgrprotos.h \
+ /usr/include/postgresql/15/server/utils/catcache.h \
  /usr/include/postgresql/15/server/utils/date.h \
  /usr/include/postgresql/15/server/utils/datetime.h \
+ /usr/include/postgresql/15/server/utils/datum.h \
  /usr/include/postgresql/15/server/utils/fmgroids.h \
  /usr/include/postgresql/15/server/utils/inval.h \
  /usr/include/postgresql/15/server/utils/json.h \
@@ -238,6 +249,7 @@ build/obj/src/bitvelocity.o: src/bitvelocity.cpp src/pg/boundary.hpp \
  /usr/include/postgresql/15/server/utils/numeric.h \
  /usr/include/postgresql/15/server/utils/lsyscache.h \
  /usr/include/postgresql/15/server/utils/pg_lsn.h \
+ /usr/include/postgresql/15/server/utils/partcache.h \
  /usr/include/postgresql/15/server/utils/ps_status.h \
  /usr/include/postgresql/15/server/utils/ruleutils.h \
  /usr/include/postgresql/15/server/utils/syscache.h \
@@ -420,12 +432,16 @@ src/pg/postgres.hpp:
 /usr/include/postgresql/15/server/commands/dbcommands.h:
 /usr/include/postgresql/15/server/commands/defrem.h:
 /usr/include/postgresql/15/server/commands/extension.h:
+/usr/include/postgresql/15/server/commands/sequence.h:
 /usr/include/postgresql/15/server/commands/trigger.h:
 /usr/include/postgresql/15/server/common/hashfn.h:
+/usr/include/postgresql/15/server/executor/execPartition.h:
+/usr/include/postgresql/15/server/partitioning/partprune.h:
 /usr/include/postgresql/15/server/executor/executor.h:
 /usr/include/postgresql/15/server/executor/execdesc.h:
 /usr/include/postgresql/15/server/utils/memutils.h:
 /usr/include/postgresql/15/server/nodes/memnodes.h:
+/usr/include/postgresql/15/server/executor/nodeModifyTable.h:
 /usr/include/postgresql/15/server/executor/spi.h:
 /usr/include/postgresql/15/server/parser/parser.h:
 /usr/include/postgresql/15/server/utils/portal.h:
@@ -435,12 +451,17 @@ src/pg/postgres.hpp:
 /usr/include/postgresql/15/server/executor/executor.h:
 /usr/include/postgresql/15/server/executor/tuptable.h:
 /usr/include/postgresql/15/server/fmgr.h:
+/usr/include/postgresql/15/server/libpq/pqformat.h:
 /usr/include/postgresql/15/server/mb/pg_wchar.h:
 /usr/include/postgresql/15/server/miscadmin.h:
 /usr/include/postgresql/15/server/datatype/timestamp.h:
 /usr/include/postgresql/15/server/pgtime.h:
 /usr/include/postgresql/15/server/nodes/makefuncs.h:
+/usr/include/postgresql/15/server/optimizer/optimizer.h:
+/usr/include/postgresql/15/server/parser/parse_coerce.h:
 /usr/include/postgresql/15/server/parser/parse_relation.h:
+/usr/include/postgresql/15/server/partitioning/partbounds.h:
+/usr/include/postgresql/15/server/partitioning/partdesc.h:
 /usr/include/postgresql/15/server/pgstat.h:
 /usr/include/postgresql/15/server/portability/instr_time.h:
 /usr/include/postgresql/15/server/postmaster/pgarch.h:
@@ -478,8 +499,10 @@ src/pg/postgres.hpp:
 /usr/include/postgresql/15/server/tcop/utility.h:
 /usr/include/postgresql/15/server/utils/builtins.h:
 /usr/include/postgresql/15/server/utils/fmgrprotos.h:
+/usr/include/postgresql/15/server/utils/catcache.h:
 /usr/include/postgresql/15/server/utils/date.h:
 /usr/include/postgresql/15/server/utils/datetime.h:
+/usr/include/postgresql/15/server/utils/datum.h:
 /usr/include/postgresql/15/server/utils/fmgroids.h:
 /usr/include/postgresql/15/server/utils/inval.h:
 /usr/include/postgresql/15/server/utils/json.h:
@@ -487,6 +510,7 @@ src/pg/postgres.hpp:
 /usr/include/postgresql/15/server/utils/numeric.h:
 /usr/include/postgresql/15/server/utils/lsyscache.h:
 /usr/include/postgresql/15/server/utils/pg_lsn.h:
+/usr/include/postgresql/15/server/utils/partcache.h:
 /usr/include/postgresql/15/server/utils/ps_status.h:
 /usr/include/postgresql/15/server/utils/ruleutils.h:
 /usr/include/postgresql/15/server/utils/syscache.h:
