@@ -34,6 +34,15 @@ inline bool SlotInvalidated(const ReplicationSlot* slot) {
 #endif
 }
 
+// origin.h: replorigin_session_setup got the pid of a leader in 16 (commit 216a7848).
+inline void SetUpOrigin(RepOriginId origin) {
+#if PG_VERSION_NUM >= 160000
+    replorigin_session_setup(origin, 0);
+#else
+    replorigin_session_setup(origin);
+#endif
+}
+
 // xlog.h: GetFlushRecPtr got the insertion timeline in 15; unchanged up to 18.
 inline XLogRecPtr FlushPosition() { return GetFlushRecPtr(nullptr); }
 
@@ -46,12 +55,61 @@ inline bool OwnsRelation(Oid relation, Oid role) {
 #endif
 }
 
+// acl.h: the same for databases.
+inline bool OwnsDatabase(Oid database, Oid role) {
+#if PG_VERSION_NUM >= 160000
+    return object_ownercheck(DatabaseRelationId, database, role);
+#else
+    return pg_database_ownercheck(database, role);
+#endif
+}
+inline bool MayConnect(Oid database, Oid role) {
+#if PG_VERSION_NUM >= 160000
+    return object_aclcheck(DatabaseRelationId, database, role, ACL_CONNECT) == ACLCHECK_OK;
+#else
+    return pg_database_aclcheck(database, role, ACL_CONNECT) == ACLCHECK_OK;
+#endif
+}
+
+// bgworker.h: a role without LOGIN may own what a worker works on since 17 (commit 492217301).
+inline void ConnectWorker(Oid database, Oid role) {
+#if PG_VERSION_NUM >= 170000
+    BackgroundWorkerInitializeConnectionByOid(database, role, BGWORKER_BYPASS_ROLELOGINCHECK);
+#else
+    BackgroundWorkerInitializeConnectionByOid(database, role, 0);
+#endif
+}
+
+// latch.h: CreateWaitEventSet takes a resource owner since 17 (commit 50c67c2019).
+inline WaitEventSet* CreateSessionWaitSet(int events) {
+#if PG_VERSION_NUM >= 170000
+    return CreateWaitEventSet(nullptr, events);
+#else
+    return CreateWaitEventSet(TopMemoryContext, events);
+#endif
+}
+
 // miscadmin.h: BackendId became ProcNumber in 17 (commit 024c5211).
 #if PG_VERSION_NUM >= 170000
 using BackendNumber = ProcNumber;
 #else
 using BackendNumber = BackendId;
 #endif
+
+// The process of a virtual transaction; 0: gone, or a prepared transaction. BackendIdGetProc became
+// ProcNumberGetProc in 17 (commit 024c5211).
+inline int ProcessOf(const VirtualTransactionId& transaction) {
+#if PG_VERSION_NUM >= 170000
+    const PGPROC* process = transaction.procNumber == INVALID_PROC_NUMBER
+                                ? nullptr
+                                : ProcNumberGetProc(transaction.procNumber);
+#else
+    const PGPROC* process = transaction.backendId == InvalidBackendId
+                                ? nullptr
+                                : BackendIdGetProc(transaction.backendId);
+#endif
+    return process != nullptr ? process->pid : 0;
+}
 
 // executor.h: ExecInitRangeTable got permission infos in 16 (commit a61b1f74) and the set of relations
 // that were not pruned in 18 (commit cbc12791).

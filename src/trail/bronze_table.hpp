@@ -42,6 +42,9 @@ std::uint32_t CreateBronzeTable(std::uint32_t source, const std::string& target 
 // The table has the columns of a bronze row and a sequence of its own.
 [[nodiscard]] bool IsBronzeTable(std::uint32_t relation);
 
+// The sequence that the column `sequence` owns; 0: none.
+[[nodiscard]] std::uint32_t SequenceOf(std::uint32_t bronze);
+
 // Waits (lock_timeout applies) for the right to draw sequence numbers of this table; held to the end
 // of the transaction. Take several tables in the order of their OIDs.
 void LockSequence(std::uint32_t bronze);

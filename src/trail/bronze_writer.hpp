@@ -38,8 +38,4 @@ class BronzeWriter {
     std::unique_ptr<Impl> impl_;
 };
 
-// Forgets what Write remembers of the source tables' types (a process-lifetime cache keyed by type
-// OID, invalidated by itself on ALTER/DROP TYPE). For tests.
-void ForgetTypes();
-
 }  // namespace bitvelocity::trail
