@@ -72,6 +72,11 @@ inline bool MayConnect(Oid database, Oid role) {
 }
 
 // bgworker.h: a role without LOGIN may own what a worker works on since 17 (commit 492217301).
+#if PG_VERSION_NUM >= 170000
+inline constexpr bool kWorkersIgnoreLogin = true;
+#else
+inline constexpr bool kWorkersIgnoreLogin = false;
+#endif
 inline void ConnectWorker(Oid database, Oid role) {
 #if PG_VERSION_NUM >= 170000
     BackgroundWorkerInitializeConnectionByOid(database, role, BGWORKER_BYPASS_ROLELOGINCHECK);
@@ -147,6 +152,24 @@ inline TupleConversionMap* RootToChildMap(ResultRelInfo* info, [[maybe_unused]] 
     return ExecGetRootToChildMap(info, estate);
 #else
     return info->ri_RootToPartitionMap;
+#endif
+}
+
+// nodeFuncs.h: the walker's type got its parameters in 16 (commit 1c27d16e), and C++ checks them.
+inline bool WalkExpression(Node* node, bool (*walker)(Node*, void*), void* context) {
+#if PG_VERSION_NUM >= 160000
+    return expression_tree_walker(node, walker, context);
+#else
+    auto* generic = reinterpret_cast<void (*)()>(walker);
+    return expression_tree_walker(node, reinterpret_cast<bool (*)()>(generic), context);
+#endif
+}
+inline bool WalkQuery(Query* query, bool (*walker)(Node*, void*), void* context, int flags) {
+#if PG_VERSION_NUM >= 160000
+    return query_tree_walker(query, walker, context, flags);
+#else
+    auto* generic = reinterpret_cast<void (*)()>(walker);
+    return query_tree_walker(query, reinterpret_cast<bool (*)()>(generic), context, flags);
 #endif
 }
 
