@@ -1,0 +1,199 @@
+# harness.sh: what the benchmarks share: a private server with fsync on, a broker, a held stream, the
+# memory of a stream's processes, medians. Sourced by bash scripts.
+#
+# BV_BENCH: the working folder (build/bench). RUNS (5) measured runs after one that is not; ROWS (500000)
+# of a backlog. Every figure is one line `figure NAME VALUE UNIT`, at the end.
+
+. "$(dirname "${BASH_SOURCE[0]}")/../test/check/work.sh"
+bench=${BV_BENCH:-$(state_directory bench)}
+broker=$BV_SOURCE_TREE/test/broker/kafka-broker
+runs=${RUNS:-5}
+rows=${ROWS:-500000}
+figures=()
+
+say() {
+    echo "# $*"
+}
+
+fail() {
+    echo "bench: $*" >&2
+    exit 1
+}
+
+figure() {
+    figures+=("figure $1 $2 $3")
+}
+
+print_figures() {
+    printf '%s\n' "${figures[@]}"
+}
+
+free_port() {
+    local port=$1
+    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+        port=$((port + 1))
+    done
+    echo "$port"
+}
+
+finish_bench() {
+    local status=$?
+    [ -z "${sampler:-}" ] || kill "$sampler" 2>/dev/null
+    release_all 2>/dev/null
+    "$broker" stop "$bench/kafka" >/dev/null 2>&1
+    "$BV_SERVER" stop "$bench" fast 2>/dev/null || "$BV_SERVER" stop "$bench" immediate
+    exit "$status"
+}
+
+# An empty server and an empty broker; PGHOST and friends are set.
+begin_bench() {
+    "$BV_SOURCE_TREE/test/check/deps" build kafka
+    trap finish_bench EXIT
+    trap 'exit 130' INT TERM
+    "$broker" stop "$bench/kafka"
+    "$BV_SERVER" stop "$bench" immediate
+    rm -rf "$bench/data" "$bench/kafka"
+    kafka_port=$(free_port 19192)
+    mkdir -p "$bench"
+    printf '[default]\nbootstrap.servers = 127.0.0.1:%s\n' "$kafka_port" >"$bench/connections.conf"
+    chmod 600 "$bench/connections.conf"
+    [ "$(id -u)" != 0 ] || chown "${BV_ACCOUNT:-postgres}" "$bench/connections.conf"
+    "$BV_SERVER" up "$bench" 5432 "bitvelocity.connection_file=$bench/connections.conf" \
+        fsync=on synchronous_commit=on max_wal_size=16GB checkpoint_timeout=30min \
+        shared_buffers=512MB autovacuum=off "$@"
+    eval "$("$BV_SERVER" env "$bench")"
+    createdb bench
+    export PGDATABASE=bench
+    sql -c 'CREATE EXTENSION bitvelocity'
+    start_broker
+    say "PostgreSQL $(sql -c 'SHOW server_version'), $(nproc) cores, fsync on; Kafka 4.1.1 beside it"
+}
+
+start_broker() {
+    BV_KAFKA_HEAP=${BV_KAFKA_HEAP:-1g} "$broker" start "$bench/kafka" "$kafka_port" \
+        log.message.timestamp.type=LogAppendTime log.retention.bytes=-1 2>/dev/null ||
+        fail "the broker does not start"
+}
+
+sql() {
+    psql -XAtq -v ON_ERROR_STOP=1 "$@"
+}
+
+# The table of all figures: eight columns of the usual types.
+create_orders() {
+    sql -c "CREATE TABLE $1 (
+        order_id bigint PRIMARY KEY,
+        customer_id integer NOT NULL,
+        status text NOT NULL,
+        total_amount numeric(12, 2) NOT NULL,
+        currency text NOT NULL,
+        country text NOT NULL,
+        created_at timestamptz NOT NULL,
+        note text)"
+}
+
+# backlog TABLE ROWS ROWS_PER_TRANSACTION: inserts, committing as it goes. synchronous_commit is off while
+# the backlog is written, which nobody measures; the last commit flushes it all.
+backlog() {
+    sql -c "SET synchronous_commit = off" -c "
+        DO \$\$
+        DECLARE
+            next bigint := (SELECT coalesce(max(order_id), 0) FROM $1);
+        BEGIN
+            FOR chunk IN 1..$2 / $3 LOOP
+                INSERT INTO $1
+                SELECT id, id % 20000, (ARRAY['received', 'packed', 'shipped', 'returned'])[1 + id % 4],
+                       (id % 100000) / 100.0, 'GBP', 'United Kingdom', clock_timestamp(),
+                       'order number ' || id
+                FROM generate_series(next + 1, next + $3) AS id;
+                next := next + $3;
+                COMMIT;
+            END LOOP;
+        END \$\$" -c "SET synchronous_commit = on" -c "SELECT txid_current()" >/dev/null
+}
+
+# The processes of the one stream that runs: what the server's process table calls them.
+stream_pids() {
+    sql -c "SELECT pid FROM pg_stat_activity
+            WHERE backend_type ~ 'bitvelocity.*(decoder|deliverer)'"
+}
+
+decoder_pid() {
+    sql -c "SELECT pid FROM pg_stat_activity WHERE backend_type ~ 'bitvelocity.*decoder'"
+}
+
+await_streaming() {
+    local deadline=$((SECONDS + 60))
+    sql -c "SELECT bitvelocity.wait_for_stream('$1')" >/dev/null || fail "stream $1 does not start"
+    until [ -n "$(decoder_pid)" ]; do
+        [ "$SECONDS" -lt "$deadline" ] || fail "stream $1 has no decoder"
+        sleep 0.1
+    done
+}
+
+# A held stream is connected and ready, and its decoder does not run: the way to collect a backlog with
+# the producer connected before the clock starts.
+held=()
+hold() {
+    held=("$(decoder_pid)")
+    kill -STOP "${held[0]}"
+}
+
+release_all() {
+    [ ${#held[@]} -eq 0 ] || kill -CONT "${held[@]}" 2>/dev/null
+    held=()
+}
+
+# Releases the stream and prints the seconds until everything written is durable in its sink.
+release_and_time() {
+    local seconds
+    seconds=$(psql -XAtq -v ON_ERROR_STOP=1 <<SQL
+SELECT pg_current_wal_flush_lsn() AS target \gset
+SELECT clock_timestamp() AS began \gset
+\! kill -CONT ${held[0]}
+SELECT bitvelocity.wait_for_stream('$1', :'target', '10 min') AS arrived \gset
+SELECT CASE WHEN :'arrived' THEN extract(epoch FROM clock_timestamp() - :'began') END;
+SQL
+    )
+    held=()
+    [ -n "$seconds" ] || fail "stream $1 did not finish: $(sql -c "SELECT stream_status FROM bitvelocity.stream_status")"
+    echo "$seconds"
+}
+
+# Private memory of the stream's processes: the sum of RssAnon, its maximum over the run.
+start_sampling() {
+    echo 0 >"$bench/memory"
+    (
+        peak=0
+        while :; do
+            sum=0
+            for pid in $(stream_pids 2>/dev/null); do
+                kib=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status" 2>/dev/null)
+                sum=$((sum + ${kib:-0}))
+            done
+            if [ "$sum" -gt "$peak" ]; then
+                peak=$sum
+                echo "$peak" >"$bench/memory"
+            fi
+            sleep 0.2
+        done
+    ) &
+    sampler=$!
+}
+
+# Prints the peak in MiB since start_sampling.
+stop_sampling() {
+    kill "$sampler" 2>/dev/null
+    wait "$sampler" 2>/dev/null
+    sampler=
+    awk '{ printf "%.1f", $1 / 1024 }' "$bench/memory"
+}
+
+median() {
+    sort -g | awk '{ v[NR] = $1 } END { print NR % 2 ? v[(NR + 1) / 2] : (v[NR / 2] + v[NR / 2 + 1]) / 2 }'
+}
+
+# percentile P: of the numbers on standard input.
+percentile() {
+    sort -g | awk -v p="$1" '{ v[NR] = $1 } END { i = int(NR * p + 0.999999); print v[i < 1 ? 1 : i] }'
+}

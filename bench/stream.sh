@@ -1,0 +1,89 @@
+#!/usr/bin/env bash
+# stream.sh: the figures of a stream (make bench-stream). bench/README.md says how each is taken.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+. bench/harness.sh
+
+peak_memory=0
+
+# rate FIGURE STREAM TABLE ROWS ROWS_PER_TRANSACTION: rows/s until durable, one unmeasured run first.
+rate() {
+    local figure=$1 stream=$2 table=$3 count=$4 per=$5 run seconds speed measured=()
+    for run in $(seq 0 "$runs"); do
+        hold
+        backlog "$table" "$count" "$per"
+        start_sampling
+        seconds=$(release_and_time "$stream")
+        memory=$(stop_sampling)
+        speed=$(awk -v n="$count" -v s="$seconds" 'BEGIN { printf "%.0f", n / s }')
+        say "$figure run $run: $speed rows/s ($seconds s), memory $memory MiB$([ "$run" -gt 0 ] || echo ', not counted')"
+        [ "$run" -eq 0 ] || measured+=("$speed")
+        peak_memory=$(printf '%s\n%s\n' "$peak_memory" "$memory" | sort -g | tail -n 1)
+    done
+    figure "$figure" "$(printf '%s\n' "${measured[@]}" | median)" rows/s
+}
+
+# Commit to broker append at 300 commits a second. The row's time is the statement's clock_timestamp(),
+# the last statement of its transaction; the broker stamps whole milliseconds, so half of one is added.
+latency() {
+    local stream=$1 seconds=${LATENCY_SECONDS:-10} run p50=() p99=() offset list
+    sql -c "CREATE TABLE latency (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, written_at timestamptz)"
+    sql -c "SELECT bitvelocity.create_stream('$stream', tables => ARRAY['latency'::regclass], sink => 'kafka',
+        format => 'flat', snapshot => false, options => '{\"topic\": \"latency\"}')" >/dev/null
+    await_streaming "$stream"
+    echo "INSERT INTO latency (written_at) VALUES (clock_timestamp());" >"$bench/latency.sql"
+    chmod 644 "$bench/latency.sql"
+    for run in $(seq 0 "$runs"); do
+        offset=$(sql -c "SELECT count(*) FROM latency")
+        pgbench -n -f "$bench/latency.sql" -R 300 -T "$seconds" -c 2 -j 1 >"$bench/pgbench.log" 2>&1 ||
+            fail "pgbench: $(tail -n 3 "$bench/pgbench.log")"
+        sql -c "SELECT bitvelocity.wait_for_stream('$stream')" >/dev/null
+        kcat -q -b "127.0.0.1:$kafka_port" -t latency -C -o "$offset" -e -f '%T %s\n' 2>/dev/null >"$bench/latency.txt"
+        [ "$(wc -l <"$bench/latency.txt")" -eq $(($(sql -c "SELECT count(*) FROM latency") - offset)) ] ||
+            fail "messages are missing in topic latency"
+        list=$(sed -n 's/^\([0-9]*\) .*"written_at": *"\([^"]*\)".*/\1 \2/p' "$bench/latency.txt" |
+            python3 -c '
+import datetime, sys
+for line in sys.stdin:
+    appended, written = line.strip().split(" ", 1)
+    at = datetime.datetime.fromisoformat(written.replace("Z", "+00:00"))
+    print(int(appended) + 0.5 - at.timestamp() * 1000)')
+        say "latency run $run: p50 $(percentile 0.5 <<<"$list") ms, p99 $(percentile 0.99 <<<"$list") ms, $(wc -l <<<"$list") commits"
+        if [ "$run" -gt 0 ]; then
+            p50+=("$(percentile 0.5 <<<"$list")")
+            p99+=("$(percentile 0.99 <<<"$list")")
+        fi
+    done
+    sql -c "SELECT bitvelocity.drop_stream('$stream')" >/dev/null
+    figure latency_p50_ms "$(printf '%s\n' "${p50[@]}" | median | xargs printf '%.2f')" ms
+    figure latency_p99_ms "$(printf '%s\n' "${p99[@]}" | median | xargs printf '%.2f')" ms
+}
+
+begin_bench
+
+create_orders orders_kafka
+sql -c "SELECT bitvelocity.create_stream('kafka_orders', tables => ARRAY['orders_kafka'::regclass], sink => 'kafka',
+    format => 'event', snapshot => false)" >/dev/null
+await_streaming kafka_orders
+rate kafka_rows_per_s kafka_orders orders_kafka "$rows" 1000
+expected=$((rows / 1000 * 1000 * (runs + 1)))
+found=$(kcat -q -b "127.0.0.1:$kafka_port" -t kafka_orders.public.orders_kafka -C -o beginning -e -f '%k\n' 2>/dev/null |
+    sort -u | wc -l)
+[ "$found" -eq "$expected" ] || fail "$expected rows were written, the topic holds $found keys"
+say "the topic holds all $found keys"
+sql -c "SELECT bitvelocity.drop_stream('kafka_orders')" >/dev/null
+
+latency latency
+
+create_orders orders_bronze_bench
+sql -c "SELECT bitvelocity.create_bronze('orders_bronze_bench', target => 'bench_bronze')" >/dev/null
+await_streaming bronze
+rate bronze_rows_per_s bronze orders_bronze_bench "$rows" 1000
+rate bronze_single_tx_per_s bronze orders_bronze_bench "$rows" 1
+figures[${#figures[@]} - 1]=${figures[${#figures[@]} - 1]/rows\/s/tx\/s}
+[ "$(sql -c 'SELECT count(*) = (SELECT count(*) FROM orders_bronze_bench) FROM bench_bronze')" = t ] ||
+    fail "bronze does not hold exactly the rows of its source"
+say "bronze holds exactly the rows of its source"
+
+figure stream_memory_mib "$peak_memory" MiB
+print_figures

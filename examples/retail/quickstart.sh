@@ -1,0 +1,166 @@
+#!/usr/bin/env bash
+# quickstart.sh: the whole path, on real data, on a private server.
+#
+#   quickstart.sh start     packages, build, install, server, data, tour (KAFKA=1: with a real broker)
+#   quickstart.sh stop      stops server and broker; the data stays until the next start
+#
+# The server has its own data folder (build/quickstart, or a folder below /var/tmp where its account
+# cannot enter the checkout), its own socket and a free port, and no other cluster is touched. Run by
+# root it belongs to the account postgres. BV_PRIVATE=1 installs the extension for this server alone.
+set -euo pipefail
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+root=$(cd "$here/../.." && pwd)
+server=$root/test/check/dev-server
+broker=$root/test/broker/kafka-broker
+jobs=$(nproc 2>/dev/null || echo 2)
+began=$(date +%s%N)
+
+fail() {
+    echo "quickstart: $*" >&2
+    exit 1
+}
+
+step() {
+    local now
+    now=$((($(date +%s%N) - began) / 100000000))
+    printf '\n== %3d.%d s  %s\n' $((now / 10)) $((now % 10)) "$*"
+}
+
+state_directory() {
+    local wanted=$root/build/quickstart
+    mkdir -p "$wanted"
+    if ! "$server" as-owner test -x "$wanted" 2>/dev/null; then
+        wanted=/var/tmp/bitvelocity-$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)/quickstart
+        mkdir -p "$wanted"
+    fi
+    echo "$wanted"
+}
+
+# The first port that nobody listens on.
+free_port() {
+    local port=$1
+    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
+        port=$((port + 1))
+    done
+    echo "$port"
+}
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    else
+        sudo "$@"
+    fi
+}
+
+# Shows the output only when the command fails.
+quietly() {
+    local log=$state/$1.log
+    shift
+    "$@" >"$log" 2>&1 || {
+        tail -n 30 "$log" >&2
+        fail "failed: $* (see $log)"
+    }
+}
+
+sql() {
+    (cd "$here" && psql -X -v ON_ERROR_STOP=1 "$@")
+}
+
+start() {
+    step "packages"
+    "$root/test/check/deps" build
+    [ -z "${KAFKA:-}" ] || "$root/test/check/deps" kafka
+    state=$(state_directory)
+    stop_all
+
+    if [ -n "${BV_PRIVATE:-}" ]; then
+        step "building and installing for this server alone"
+        "$server" install "$state"
+    else
+        step "building (the first time takes a minute or two)"
+        quietly build make -s -C "$root" -j"$jobs" all
+        step "installing"
+        # The programs of a private installation made earlier would hide the one installed now.
+        rm -rf "$state/pg"
+        quietly install as_root make -s -C "$root" install
+    fi
+
+    step "starting a private server"
+    rm -rf "$state/data"
+    {
+        echo "# Brokers and secrets of the streams: bitvelocity.connection_file"
+        echo "[default]"
+        echo "bootstrap.servers = 127.0.0.1:${kafka_port:=$(free_port 19092)}"
+    } >"$state/connections.conf"
+    chmod 600 "$state/connections.conf"
+    [ "$(id -u)" != 0 ] || chown postgres "$state/connections.conf"
+    "$server" start "$state" "$(free_port 54321)" \
+        "bitvelocity.connection_file=$state/connections.conf"
+    eval "$("$server" env "$state")"
+    echo "PostgreSQL $(sql -Atc 'SHOW server_version'), socket in $PGHOST, port $PGPORT"
+    createdb retail
+    export PGDATABASE=retail
+    sql -q -c "SET client_min_messages = warning" -c "CREATE SCHEMA partman" \
+        -c "CREATE EXTENSION pg_partman SCHEMA partman" -c "CREATE EXTENSION bitvelocity"
+
+    if [ -n "${KAFKA:-}" ]; then
+        step "starting a broker"
+        "$broker" start "$state/kafka" "$kafka_port"
+    fi
+
+    step "the shop: its tables (load.sql)"
+    sql -q -f load.sql
+    step "the tour (tour.sql): audit, partitions, bronze, quality, silver, gold"
+    sql -q -f tour.sql
+    step "some life (life.sql): status changes, corrections, deletions, late arrivals"
+    sql -q -f life.sql
+    step "what can be seen now (look.sql)"
+    sql -q -f look.sql
+    if [ -n "${KAFKA:-}" ]; then
+        step "the same changes in a Kafka topic (kafka.sql)"
+        sql -q -f kafka.sql
+        show_topic
+    fi
+
+    step "done"
+    local program
+    program=$(command -v psql)
+    case $program in "$state"/*) ;; *) program=psql ;; esac
+    cat <<END
+
+Look around:   $program -h $PGHOST -p $PGPORT -U postgres retail
+Stop it:       make stop
+END
+}
+
+# The newest messages of the topic, as a consumer sees them.
+show_topic() {
+    local topic=orders.public.orders
+    echo "kcat -b 127.0.0.1:$kafka_port -t $topic"
+    kcat -q -b "127.0.0.1:$kafka_port" -t "$topic" -C -o beginning -e -f '.' | wc -c |
+        sed "s/^/messages in $topic: /"
+    kcat -q -b "127.0.0.1:$kafka_port" -t "$topic" -C -o -3 -e \
+        -f '\nkey      %k\nheaders  %h\nmessage  %s\n' | cut -c 1-600
+}
+
+stop_all() {
+    if [ -e "$broker" ]; then
+        "$broker" stop "$state/kafka"
+    fi
+    rm -rf "$state/kafka"
+    "$server" stop "$state" fast || "$server" stop "$state" immediate
+}
+
+case ${1:-} in
+    start) start ;;
+    stop)
+        # Nothing was ever started where there is no state.
+        for state in "$root/build/quickstart" \
+            "/var/tmp/bitvelocity-$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)/quickstart"; do
+            [ ! -d "$state" ] || stop_all
+        done
+        ;;
+    *) fail "usage: quickstart.sh start|stop" ;;
+esac
