@@ -21,14 +21,18 @@ struct Gap {
     char upper[MAXDATELEN + 1];
 };
 
-Month Next(Month m) { return m.month == 12 ? Month{m.year + 1, 1} : Month{m.year, m.month + 1}; }
+Month Next(Month m) {
+    return m.month == 12 ? Month{m.year + 1, 1} : Month{m.year, m.month + 1};
+}
 
 bool IsTime(Oid type) {
     return type == DATEOID || type == TIMESTAMPOID || type == TIMESTAMPTZOID;
 }
 
 // Days since PostgreSQL's epoch of a month's first day.
-std::int64_t FirstDay(Month m) { return date2j(m.year, m.month, 1) - POSTGRES_EPOCH_JDATE; }
+std::int64_t FirstDay(Month m) {
+    return date2j(m.year, m.month, 1) - POSTGRES_EPOCH_JDATE;
+}
 
 std::int64_t FromDays(Oid type, std::int64_t days) {
     return type == DATEOID ? days : days * USECS_PER_DAY;
@@ -39,7 +43,8 @@ std::int64_t AsInteger(Oid type, Datum value) {
 }
 
 Datum FromInteger(Oid type, std::int64_t value) {
-    return type == DATEOID ? DateADTGetDatum(static_cast<DateADT>(value)) : TimestampGetDatum(value);
+    return type == DATEOID ? DateADTGetDatum(static_cast<DateADT>(value))
+                           : TimestampGetDatum(value);
 }
 
 bool MonthOf(Oid type, Datum key, Month* month) {
@@ -79,9 +84,8 @@ Gap FindGap(Oid relation_id, Datum key) {
     gap.missing = true;
     if (bounds != nullptr) {
         bool equal = false;
-        const int at =
-            partition_range_datum_bsearch(partition_key->partsupfunc, partition_key->partcollation,
-                                          bounds, 1, &key, &equal);
+        const int at = partition_range_datum_bsearch(
+            partition_key->partsupfunc, partition_key->partcollation, bounds, 1, &key, &equal);
         gap.missing = bounds->indexes[at + 1] < 0 && !partition_bound_has_default(bounds);
         if (at >= 0 && bounds->kind[at][0] == PARTITION_RANGE_DATUM_VALUE) {
             lower = std::max(lower, AsInteger(type, bounds->datums[at][0]));
@@ -130,8 +134,8 @@ void Create(Oid relation, const Gap& gap) {
     }
     const std::string parent = QualifiedName(relation);
     const std::string leaf = QuoteIdentifier(schema) + "." + QuoteIdentifier(name);
-    const std::string bounds = " FOR VALUES FROM (" + QuoteLiteral(gap.lower) + ") TO (" +
-                               QuoteLiteral(gap.upper) + ")";
+    const std::string bounds =
+        " FOR VALUES FROM (" + QuoteLiteral(gap.lower) + ") TO (" + QuoteLiteral(gap.upper) + ")";
     // ALTER TABLE refuses a table that a statement of this session has open; the other way takes
     // ACCESS EXCLUSIVE, but does not mind.
     const bool in_use = Call([relation]() {
@@ -196,7 +200,9 @@ int PartmanMajor() {
     });
 }
 
-void MakeMonth(std::uint32_t relation, std::uintptr_t key) { MakeIfMissing(relation, key); }
+void MakeMonth(std::uint32_t relation, std::uintptr_t key) {
+    MakeIfMissing(relation, key);
+}
 
 int PremakeMonths(std::uint32_t relation, int ahead) {
     struct Key {

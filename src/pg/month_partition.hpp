@@ -2,10 +2,10 @@
 //
 // Hides their naming, which is pg_partman's (<table>_pYYYY_MM for 4.x, <table>_pYYYYMMDD from 5 on
 // and without it), their bounds (months of UTC, cut to the gap between existing neighbours) and the
-// lock: a month is made as a table of its own and attached, which takes SHARE UPDATE EXCLUSIVE on the
-// parent, so writers and readers of other months go on, and two writers that miss the same month
-// wait for each other instead of deadlocking. Runs with the rights of the current user, which should
-// be the table's owner. Main thread, inside a transaction.
+// lock: a month is made as a table of its own and attached, which takes SHARE UPDATE EXCLUSIVE on
+// the parent, so writers and readers of other months go on, and two writers that miss the same
+// month wait for each other instead of deadlocking. Runs with the rights of the current user, which
+// should be the table's owner. Main thread, inside a transaction.
 #pragma once
 
 #include <cstdint>

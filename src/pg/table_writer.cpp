@@ -46,10 +46,10 @@ struct State {
     LeafRange last;
 
     int attributes;
-    AttrNumber* target;      // per given column
-    ExprState** defaults;    // per attribute; null: none
+    AttrNumber* target;    // per given column
+    ExprState** defaults;  // per attribute; null: none
     bool has_defaults;
-    AttrNumber key;          // the only column of a RANGE partition key; 0: other kinds
+    AttrNumber key;  // the only column of a RANGE partition key; 0: other kinds
     Oid key_type;
     FmgrInfo* key_compare;
     Oid key_collation;
@@ -87,11 +87,11 @@ void FindColumns(State* state) {
         }
         const Form_pg_attribute attribute = TupleDescAttr(desc, number - 1);
         if (attribute->atttypid != column.type || attribute->attgenerated != '\0') {
-            ereport(ERROR, (errcode(ERRCODE_DATATYPE_MISMATCH),
-                            errmsg("column \"%s\" of table \"%s\" is of type %s but rows carry %s",
-                                   column.name, RelationGetRelationName(state->relation),
-                                   format_type_be(attribute->atttypid),
-                                   format_type_be(column.type))));
+            ereport(ERROR,
+                    (errcode(ERRCODE_DATATYPE_MISMATCH),
+                     errmsg("column \"%s\" of table \"%s\" is of type %s but rows carry %s",
+                            column.name, RelationGetRelationName(state->relation),
+                            format_type_be(attribute->atttypid), format_type_be(column.type))));
         }
         state->target[i] = number;
         given[number - 1] = true;
@@ -133,9 +133,8 @@ Leaf* AddLeaf(State* state, ResultRelInfo* info) {
 
 // Opens the table and prepares an executor state for it, as an INSERT's start would.
 void Open(State* state) {
-    state->lifetime =
-        AllocSetContextCreate(CurrentMemoryContext, "bitvelocity table writer",
-                              ALLOCSET_DEFAULT_SIZES);
+    state->lifetime = AllocSetContextCreate(CurrentMemoryContext, "bitvelocity table writer",
+                                            ALLOCSET_DEFAULT_SIZES);
     const MemoryContext old = MemoryContextSwitchTo(state->lifetime);
     state->relation = table_open(state->relation_id, RowExclusiveLock);
     CheckKind(state->relation);
@@ -224,8 +223,7 @@ Found Search(State* state, Datum key, LeafRange* range) {
     if (bounds->indexes[at + 1] < 0) {
         return partition_bound_has_default(bounds) ? Found::kDefault : Found::kNothing;
     }
-    if (at >= 0 && at + 1 < bounds->ndatums &&
-        bounds->kind[at][0] == PARTITION_RANGE_DATUM_VALUE &&
+    if (at >= 0 && at + 1 < bounds->ndatums && bounds->kind[at][0] == PARTITION_RANGE_DATUM_VALUE &&
         bounds->kind[at + 1][0] == PARTITION_RANGE_DATUM_VALUE &&
         partitions->is_leaf[bounds->indexes[at + 1]]) {
         range->known = true;
@@ -267,8 +265,8 @@ Leaf* Route(State* state, TupleTableSlot* slot, bool may_make, Datum* missing) {
                 return state->last.leaf;
             }
         }
-        if (!null && (may_make || ordered) &&
-            Search(state, key, &range) == Found::kNothing && may_make) {
+        if (!null && (may_make || ordered) && Search(state, key, &range) == Found::kNothing &&
+            may_make) {
             *missing = key;
             return nullptr;
         }
@@ -341,6 +339,10 @@ void InsertRun(State* state, Leaf* leaf, int from, int to) {
     if (leaf->bulk == nullptr && leaf->rows + count > kMaxRows / 2) {
         const MemoryContext old = MemoryContextSwitchTo(state->lifetime);
         leaf->bulk = GetBulkInsertState();
+        // Only the pinned page is wanted: COPY's small ring would make this process write every
+        // page out by itself, and the rows are read soon.
+        FreeAccessStrategy(leaf->bulk->strategy);
+        leaf->bulk->strategy = nullptr;
         MemoryContextSwitchTo(old);
     }
     leaf->rows += count;
@@ -481,9 +483,13 @@ TableWriter::~TableWriter() noexcept {
     static_cast<void>(closed.ok());
 }
 
-MemoryContextData* TableWriter::memory() const { return impl_->state.batch; }
+MemoryContextData* TableWriter::memory() const {
+    return impl_->state.batch;
+}
 
-std::size_t TableWriter::pending() const { return impl_->state.used; }
+std::size_t TableWriter::pending() const {
+    return impl_->state.used;
+}
 
 bool TableWriter::AddRow(const std::uintptr_t* values, const bool* nulls) {
     State* state = &impl_->state;

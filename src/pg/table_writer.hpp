@@ -5,8 +5,8 @@
 // foreign keys are triggers, too), row security and privileges. The rows are given as a list of
 // named columns; what else the table has gets its default. AddRow only collects and runs no code of
 // a user; Flush does everything else and belongs inside an OwnerScope. A writer lives within one
-// transaction and one (sub)transaction level; its lock (RowExclusiveLock) stays to the end. After an
-// exception it is only good for destruction. Main thread.
+// transaction and one (sub)transaction level; its lock (RowExclusiveLock) stays to the end. After
+// an exception it is only good for destruction. Main thread.
 #pragma once
 
 #include <cstddef>
@@ -27,8 +27,8 @@ struct WriterColumn {
 class TableWriter {
   public:
     // Makes the partition for a row that none accepts: gets the value of the partition key (one
-    // column, RANGE), runs inside the caller's OwnerScope while the writer holds no reference to the
-    // table. Where none came of it, Flush raises PostgreSQL's own error (23514).
+    // column, RANGE), runs inside the caller's OwnerScope while the writer holds no reference to
+    // the table. Where none came of it, Flush raises PostgreSQL's own error (23514).
     using MakeLeaf = std::function<void(std::uint32_t relation, std::uintptr_t key)>;
 
     // `columns` must outlive the writer.

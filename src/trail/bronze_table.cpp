@@ -98,20 +98,22 @@ std::uint32_t CreateBronzeTable(std::uint32_t source, const std::string& target)
         spi.Execute("CREATE TABLE " + table + " " + kColumns +
                     (partitioned ? " PARTITION BY RANGE (ingestion_date)" : ""));
         oid = spi.Execute("SELECT $1::pg_catalog.regclass::pg_catalog.oid",
-                          {pg::Param::Text(std::string_view(table))}).OidValue(0, 1);
+                          {pg::Param::Text(std::string_view(table))})
+                  .OidValue(0, 1);
         std::string sequence = name.table;
         sequence.resize(pg_mbcliplen(sequence.c_str(), static_cast<int>(sequence.size()),
                                      NAMEDATALEN - 1 - 13));
-        const std::string qualified_sequence =
-            pg::QuoteIdentifier(name.schema) + "." + pg::QuoteIdentifier(sequence + "_sequence_seq");
+        const std::string qualified_sequence = pg::QuoteIdentifier(name.schema) + "." +
+                                               pg::QuoteIdentifier(sequence + "_sequence_seq");
         spi.Execute("CREATE SEQUENCE " + qualified_sequence + " AS bigint CACHE 1 OWNED BY " +
                     table + ".sequence");
         spi.Execute("CREATE TRIGGER bitvelocity_sequence BEFORE INSERT ON " + table +
                     " FOR EACH ROW EXECUTE FUNCTION bitvelocity.bronze_sequence()");
         spi.Execute("ALTER TABLE " + table + " ENABLE ALWAYS TRIGGER bitvelocity_sequence");
-        spi.Execute("COMMENT ON TABLE " + table + " IS " +
-                    pg::QuoteLiteral("Changes of " + pg::QualifiedName(source) +
-                                     ", one row each, written from the WAL; sequence is their order"));
+        spi.Execute(
+            "COMMENT ON TABLE " + table + " IS " +
+            pg::QuoteLiteral("Changes of " + pg::QualifiedName(source) +
+                             ", one row each, written from the WAL; sequence is their order"));
     }
     if (partitioned) {
         {
@@ -120,28 +122,29 @@ std::uint32_t CreateBronzeTable(std::uint32_t source, const std::string& target)
         }
         pg::CatalogScope catalog;
         pg::SpiScope spi;
-        spi.Execute("INSERT INTO bitvelocity.partition_set (relation, premake, managed_by) "
-                    "VALUES ($1, $2, 'bitvelocity')",
-                    {pg::Param::OidValue(oid), pg::Param::Int(kPremake)});
+        spi.Execute(
+            "INSERT INTO bitvelocity.partition_set (relation, premake, managed_by) "
+            "VALUES ($1, $2, 'bitvelocity')",
+            {pg::Param::OidValue(oid), pg::Param::Int(kPremake)});
     }
     return oid;
 }
 
 bool IsBronzeTable(std::uint32_t relation) {
     return SequenceOf(relation) != 0 && pg::Call([relation]() {
-        static constexpr const char* kNames[] = {
-            "event_id",       "event_timestamp", "source_system", "operation_type",
-            "table_name",     "raw_payload",     "ingestion_date", "before_payload",
-            "source_epoch",   "commit_lsn",      "ordinal",       "part",
-            "transaction_id", "actor",           "correlation_id", "traceparent",
-            "sequence"};
-        for (const char* name : kNames) {
-            if (get_attnum(relation, name) <= 0) {
-                return false;
-            }
-        }
-        return true;
-    });
+               static constexpr const char* kNames[] = {
+                   "event_id",       "event_timestamp", "source_system",  "operation_type",
+                   "table_name",     "raw_payload",     "ingestion_date", "before_payload",
+                   "source_epoch",   "commit_lsn",      "ordinal",        "part",
+                   "transaction_id", "actor",           "correlation_id", "traceparent",
+                   "sequence"};
+               for (const char* name : kNames) {
+                   if (get_attnum(relation, name) <= 0) {
+                       return false;
+                   }
+               }
+               return true;
+           });
 }
 
 std::uint32_t SequenceOf(std::uint32_t bronze) {
@@ -202,7 +205,8 @@ int SequenceLockHolder(std::uint32_t bronze) {
 
 }  // namespace bitvelocity::trail
 
-// bronze_sequence(): BEFORE INSERT row trigger of a bronze table, for rows that anybody else inserts.
+// bronze_sequence(): BEFORE INSERT row trigger of a bronze table, for rows that anybody else
+// inserts.
 BV_FUNCTION(bitvelocity_bronze_sequence) {
     using namespace bitvelocity;  // NOLINT: the body is outside the namespace
     if (!CALLED_AS_TRIGGER(fcinfo)) {

@@ -4,7 +4,8 @@
 // `sequence` is the position that consumers keep. Whoever inserts takes the table's sequence lock
 // BEFORE drawing a number and keeps it to the end of the transaction: BronzeWriter for the server's
 // own rows, an ENABLE ALWAYS row trigger for anybody else's. So numbers become visible in their
-// order, and a reader that remembers the last one misses nothing. Main thread, inside a transaction.
+// order, and a reader that remembers the last one misses nothing. Main thread, inside a
+// transaction.
 #pragma once
 
 #include <cstdint>
@@ -34,9 +35,9 @@ enum BronzeColumn : int {
     kBronzeColumns,
 };
 
-// Makes the bronze table of `source` (bronze_<table> beside it where `target` is empty; else a name,
-// schema-qualified or in the source's schema), as the owner of `source`. Partitioned by month where
-// pg_partman is installed. Checks no right of the caller. Returns the table's OID.
+// Makes the bronze table of `source` (bronze_<table> beside it where `target` is empty; else a
+// name, schema-qualified or in the source's schema), as the owner of `source`. Partitioned by month
+// where pg_partman is installed. Checks no right of the caller. Returns the table's OID.
 std::uint32_t CreateBronzeTable(std::uint32_t source, const std::string& target = {});
 
 // The table has the columns of a bronze row and a sequence of its own.
@@ -45,8 +46,8 @@ std::uint32_t CreateBronzeTable(std::uint32_t source, const std::string& target 
 // The sequence that the column `sequence` owns; 0: none.
 [[nodiscard]] std::uint32_t SequenceOf(std::uint32_t bronze);
 
-// Waits (lock_timeout applies) for the right to draw sequence numbers of this table; held to the end
-// of the transaction. Take several tables in the order of their OIDs.
+// Waits (lock_timeout applies) for the right to draw sequence numbers of this table; held to the
+// end of the transaction. Take several tables in the order of their OIDs.
 void LockSequence(std::uint32_t bronze);
 // The process that holds that lock; 0: none, or a prepared transaction.
 [[nodiscard]] int SequenceLockHolder(std::uint32_t bronze);

@@ -17,12 +17,12 @@ constexpr std::int64_t kEpochDifferenceUs =
     (POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * static_cast<std::int64_t>(USECS_PER_DAY);
 
 constexpr pg::WriterColumn kRow[kBronzeColumns] = {
-    {"event_id", UUIDOID},      {"event_timestamp", TIMESTAMPTZOID},
-    {"source_system", TEXTOID}, {"operation_type", TEXTOID},
-    {"table_name", TEXTOID},    {"raw_payload", JSONBOID},
+    {"event_id", UUIDOID},       {"event_timestamp", TIMESTAMPTZOID},
+    {"source_system", TEXTOID},  {"operation_type", TEXTOID},
+    {"table_name", TEXTOID},     {"raw_payload", JSONBOID},
     {"ingestion_date", DATEOID}, {"before_payload", JSONBOID},
-    {"source_epoch", INT4OID},  {"commit_lsn", PG_LSNOID},
-    {"ordinal", INT8OID},       {"part", INT4OID},
+    {"source_epoch", INT4OID},   {"commit_lsn", PG_LSNOID},
+    {"ordinal", INT8OID},        {"part", INT4OID},
     {"transaction_id", XID8OID}, {"actor", TEXTOID},
     {"correlation_id", UUIDOID}, {"traceparent", TEXTOID},
     {"sequence", INT8OID},
@@ -112,15 +112,17 @@ struct BronzeWriter::Impl {
     bool locked = false;
     std::uint64_t rows = 0;
     std::int64_t last_sequence = 0;
+    std::string correlation_text;
+    pg_uuid_t correlation{};
 
     Impl(Oid table, Oid table_owner, Oid table_sequence)
         : bronze(table),
           owner(table_owner),
           sequence(table_sequence),
           today(static_cast<DateADT>(GetCurrentTransactionStartTimestamp() / USECS_PER_DAY)),
-          writer(table, kRow, [](std::uint32_t relation, std::uintptr_t key) {
-              pg::MakeMonth(relation, key);
-          }) {}
+          writer(table, kRow,
+                 [](std::uint32_t relation, std::uintptr_t key) { pg::MakeMonth(relation, key); }) {
+    }
 
     SourcePlan& PlanOf(const core::RelationSchema& relation) {
         if (last_plan != nullptr && last_plan->oid == relation.oid &&
@@ -138,7 +140,8 @@ struct BronzeWriter::Impl {
         return *last_plan;
     }
 
-    // The jsonb of a tuple; `behind` gives the values that it leaves unchanged, where they are known.
+    // The jsonb of a tuple; `behind` gives the values that it leaves unchanged, where they are
+    // known.
     Datum RowJson(SourcePlan& plan, const core::RelationSchema& relation, core::Tuple tuple,
                   core::Tuple behind, bool keys_only) {
         int used = 0;
@@ -191,6 +194,17 @@ struct BronzeWriter::Impl {
         });
     }
 
+    // A transaction has one correlation id, so that the last one is nearly always the next.
+    const pg_uuid_t* Correlation(const std::string& text) {
+        if (text != correlation_text) {
+            correlation = pg::Call([input = text.c_str()]() {
+                return *DatumGetUUIDP(DirectFunctionCall1(uuid_in, CStringGetDatum(input)));
+            });
+            correlation_text = text;
+        }
+        return &correlation;
+    }
+
     bool Add(const core::Change& change) {
         const core::RelationSchema& relation = *change.relation;
         SourcePlan& plan = PlanOf(relation);
@@ -202,9 +216,9 @@ struct BronzeWriter::Impl {
         nulls[kRawPayload] = change.after.empty();
         nulls[kBeforePayload] = change.before.empty();
         if (!change.after.empty()) {
-            values[kRawPayload] = RowJson(plan, relation, change.after,
-                                          change.before_is_key ? core::Tuple{} : change.before,
-                                          false);
+            values[kRawPayload] =
+                RowJson(plan, relation, change.after,
+                        change.before_is_key ? core::Tuple{} : change.before, false);
         }
         if (!change.before.empty()) {
             values[kBeforePayload] =
@@ -216,8 +230,7 @@ struct BronzeWriter::Impl {
         nulls[kActor] = context == nullptr || context->actor.empty();
         nulls[kCorrelationId] = context == nullptr || context->correlation_id.empty();
         nulls[kTraceparent] = context == nullptr || context->traceparent.empty();
-        values[kEventTimestamp] =
-            TimestampTzGetDatum(change.commit_time_us - kEpochDifferenceUs);
+        values[kEventTimestamp] = TimestampTzGetDatum(change.commit_time_us - kEpochDifferenceUs);
         values[kIngestionDate] = DateADTGetDatum(today);
         values[kCommitLsn] = LSNGetDatum(change.identity.commit_lsn.value);
         values[kOrdinal] = Int64GetDatum(static_cast<std::int64_t>(change.identity.ordinal));
@@ -230,8 +243,10 @@ struct BronzeWriter::Impl {
             std::string_view operation;
             std::string_view table;
             const core::Context* context;
+            const pg_uuid_t* correlation;
         } texts{source != nullptr ? std::string_view(source->database) : std::string_view(),
-                core::OperationName(change.operation), plan.table_name, context};
+                core::OperationName(change.operation), plan.table_name, context,
+                nulls[kCorrelationId] ? nullptr : Correlation(context->correlation_id)};
         const Oid from = sequence;
         Datum* row = values;
         const bool* null = nulls;
@@ -251,8 +266,9 @@ struct BronzeWriter::Impl {
                 row[kActor] = TextOf(texts.context->actor);
             }
             if (!null[kCorrelationId]) {
-                row[kCorrelationId] = DirectFunctionCall1(
-                    uuid_in, CStringGetDatum(texts.context->correlation_id.c_str()));
+                auto* correlation = static_cast<pg_uuid_t*>(palloc(sizeof(pg_uuid_t)));
+                *correlation = *texts.correlation;
+                row[kCorrelationId] = UUIDPGetDatum(correlation);
             }
             if (!null[kTraceparent]) {
                 row[kTraceparent] = TextOf(texts.context->traceparent);
@@ -304,7 +320,11 @@ void BronzeWriter::Flush() {
     impl_->writer.Flush();
 }
 
-std::uint64_t BronzeWriter::rows() const { return impl_->rows; }
-std::int64_t BronzeWriter::last_sequence() const { return impl_->last_sequence; }
+std::uint64_t BronzeWriter::rows() const {
+    return impl_->rows;
+}
+std::int64_t BronzeWriter::last_sequence() const {
+    return impl_->last_sequence;
+}
 
 }  // namespace bitvelocity::trail

@@ -2,10 +2,11 @@
 //
 // Every JSON value equals to_jsonb of the row under the settings that the process pins (DateStyle
 // ISO, IntervalStyle postgres, TimeZone UTC, extra_float_digits 3, bytea_output hex, lc_monetary C,
-// search_path pg_catalog, UTF8). A key that is missing in raw_payload of an UPDATE is a TOASTed value
-// that the update left alone (it is filled in where the row before it is known). Acts as the owner of
-// the bronze table by itself, whatever the caller is. One writer per table and transaction; after an
-// exception the transaction must be aborted. Main thread, with an active snapshot.
+// search_path pg_catalog, UTF8). A key that is missing in raw_payload of an UPDATE is a TOASTed
+// value that the update left alone (it is filled in where the row before it is known). Acts as the
+// owner of the bronze table by itself, whatever the caller is. One writer per table and
+// transaction; after an exception the transaction must be aborted. Main thread, with an active
+// snapshot.
 #pragma once
 
 #include <cstddef>

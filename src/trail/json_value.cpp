@@ -42,7 +42,9 @@ Cache& TheCache() {
     return *cache;
 }
 
-void Invalidate(Datum /*argument*/, int /*cache_id*/, uint32 /*hash*/) { TheCache().stale = true; }
+void Invalidate(Datum /*argument*/, int /*cache_id*/, uint32 /*hash*/) {
+    TheCache().stale = true;
+}
 
 struct Found {
     JsonKind kind;
@@ -112,7 +114,9 @@ void PrepareConvert(JsonType* type) {
     MemoryContextSwitchTo(old);
 }
 
-char* Terminated(std::string_view text) { return pnstrdup(text.data(), text.size()); }
+char* Terminated(std::string_view text) {
+    return pnstrdup(text.data(), text.size());
+}
 
 void SetString(std::string_view text, JsonbValue* value) {
     value->type = jbvString;
@@ -150,9 +154,9 @@ void SetNumber(std::string_view text, JsonbValue* value) {
         return;
     }
     value->type = jbvNumeric;
-    value->val.numeric = DatumGetNumeric(DirectFunctionCall3(
-        numeric_in, CStringGetDatum(Terminated(text)), ObjectIdGetDatum(InvalidOid),
-        Int32GetDatum(-1)));
+    value->val.numeric =
+        DatumGetNumeric(DirectFunctionCall3(numeric_in, CStringGetDatum(Terminated(text)),
+                                            ObjectIdGetDatum(InvalidOid), Int32GetDatum(-1)));
 }
 
 // ISO output 2026-11-23 10:00:00+00 BC becomes 2026-11-23T10:00:00+00:00 BC.
@@ -195,8 +199,8 @@ void Unfold(Jsonb* json, JsonbValue* value) {
         }
         const bool raw = token == WJB_BEGIN_ARRAY && token_value.val.array.rawScalar;
         scalar = scalar || raw;
-        result = pushJsonbValue(&state, token,
-                                token < WJB_BEGIN_ARRAY || raw ? &token_value : nullptr);
+        result =
+            pushJsonbValue(&state, token, token < WJB_BEGIN_ARRAY || raw ? &token_value : nullptr);
     }
     *value = scalar ? result->val.array.elems[0] : *result;
 }
@@ -254,7 +258,9 @@ JsonTypePtr FindJsonType(core::Oid oid, const core::TypeDescription* type) {
     return made;
 }
 
-JsonKind KindOf(const JsonType& type) { return type.kind; }
+JsonKind KindOf(const JsonType& type) {
+    return type.kind;
+}
 
 bool NeedsConvert(const JsonType& type, std::string_view text) {
     return type.kind == JsonKind::kConvert ||

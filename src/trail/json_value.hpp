@@ -1,10 +1,10 @@
 // JsonType: how a value of one type becomes JSON, the same as to_jsonb would make it.
 //
 // Built-in scalars are converted here, by their text under the settings that the process pins; what
-// needs code of its own (arrays, composites, types with a cast to json) goes through the type's input
-// function and to_jsonb itself, in a subtransaction as the table's owner, so that a value that can no
-// longer be read (its type is gone or has changed) becomes its text instead of an error. Domains are
-// their base type: to_jsonb does not look at their constraints either.
+// needs code of its own (arrays, composites, types with a cast to json) goes through the type's
+// input function and to_jsonb itself, in a subtransaction as the table's owner, so that a value
+// that can no longer be read (its type is gone or has changed) becomes its text instead of an
+// error. Domains are their base type: to_jsonb does not look at their constraints either.
 //
 // Found through the present catalogue; a type that is gone there is text. Main thread, in a
 // transaction; results are made in the current memory context.
@@ -43,8 +43,8 @@ using JsonTypePtr = std::shared_ptr<const JsonType>;
 
 // Plain: to be called inside a guarded call. `text` need not end with a zero byte.
 void ToJson(const JsonType& type, std::string_view text, JsonbValue* value);
-// The general way, as `owner`. Survives errors of the type's own code (and of JSON that jsonb cannot
-// hold): the result is then the text.
+// The general way, as `owner`. Survives errors of the type's own code (and of JSON that jsonb
+// cannot hold): the result is then the text.
 void Convert(const JsonType& type, std::string_view text, core::Oid owner, JsonbValue* value);
 
 // Order of keys in jsonb: shorter first, then by bytes.
