@@ -1,8 +1,8 @@
 // SetResult: what a set-returning SQL function answers with.
 //
 // Rows of a query go into the tuplestore that the executor asked for, column by column in the order
-// of the function's result columns (types must match). Main thread, in a function declared to return
-// a set, called where a set is accepted.
+// of the function's result columns (types must match). Main thread, in a function declared to
+// return a set, called where a set is accepted.
 #pragma once
 
 #include <string>
