@@ -175,8 +175,9 @@ bool Run(const std::string& recording, const char* figure, const char* format,
         bytes_per_row = counter.bytes / counter.rows;
     }
     std::sort(rates.begin(), rates.end());
-    std::printf("figure %s %.0f rows/s (%llu bytes a row)\n", figure, rates[rates.size() / 2],
+    std::printf("%s: key and value %llu bytes a row\n", figure,
                 static_cast<unsigned long long>(bytes_per_row));
+    std::printf("figure %s %.0f rows/s\n", figure, rates[rates.size() / 2]);
     return true;
 }
 

@@ -22,14 +22,23 @@ void AckWindow::Close(Lsn end_lsn) {
 }
 
 void AckWindow::Discard() {
-    outstanding_ -= entries_.back().outstanding;
-    entries_.pop_back();
+    if (entries_.back().outstanding == 0) {
+        entries_.pop_back();
+        return;
+    }
+    // Its number must not be given out again while acknowledgements for it are still to come.
+    entries_.back().discarded = true;
 }
 
 void AckWindow::Advance() {
-    while (!entries_.empty() && entries_.front().end_lsn.valid() &&
-           entries_.front().outstanding == 0) {
-        confirmed_ = entries_.front().end_lsn;
+    while (!entries_.empty()) {
+        const Entry& front = entries_.front();
+        if (front.outstanding != 0 || !(front.discarded || front.end_lsn.valid())) {
+            return;
+        }
+        if (!front.discarded) {
+            confirmed_ = front.end_lsn;
+        }
         entries_.pop_front();
         ++first_number_;
     }

@@ -20,6 +20,9 @@ std::uint64_t HashText(std::string_view text, std::uint64_t seed) {
     return Mix(h);
 }
 
+// A TRUNCATE of a whole schema has a part per table.
+constexpr int kPartBits = 20;
+
 }  // namespace
 
 EventId MakeEventId(const Identity& identity) {
@@ -33,7 +36,7 @@ EventId MakeEventId(const Identity& identity) {
     h = Mix(h ^ identity.xid);
 
     const std::uint64_t lsn60 = identity.commit_lsn.value >> 4;
-    const std::uint64_t position = (identity.ordinal << 10) + identity.part;
+    const std::uint64_t position = (identity.ordinal << kPartBits) + identity.part;
     const std::uint64_t high = ((lsn60 >> 12) << 16) | (8ULL << 12) | (lsn60 & 0xfffULL);
     const std::uint64_t low = (2ULL << 62) | ((h + position) & 0x3fffffffffffffffULL);
 

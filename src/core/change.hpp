@@ -1,9 +1,10 @@
-// Change: the narrow waist. Everything before it is PostgreSQL's protocol, everything after it a sink.
+// Change: the narrow waist. Everything before it is PostgreSQL's protocol, everything after it a
+// sink.
 //
 // A Change only borrows: relation, tuples and context live until the next call of the producer that
-// handed it out. Text values are the type's output function under the pinned settings (DateStyle ISO,
-// TimeZone UTC, extra_float_digits 3, bytea hex, lc_monetary C, UTF-8). Times are microseconds since
-// the Unix epoch. Any thread, one at a time.
+// handed it out. Text values are the type's output function under the pinned settings (DateStyle
+// ISO, TimeZone UTC, extra_float_digits 3, bytea hex, lc_monetary C, UTF-8). Times are microseconds
+// since the Unix epoch. Any thread, one at a time.
 #pragma once
 
 #include <cstdint>
@@ -68,10 +69,10 @@ struct Source {
 // Equal on every re-delivery. Order within a source: (epoch, commit_lsn, ordinal, part).
 struct Identity {
     const Source* source = nullptr;
-    Lsn commit_lsn;           // non-transactional messages: their own LSN
-    std::uint32_t xid = 0;    // non-transactional messages: 0
+    Lsn commit_lsn;             // non-transactional messages: their own LSN
+    std::uint32_t xid = 0;      // non-transactional messages: 0
     std::uint64_t ordinal = 0;  // position of pgoutput's message in its transaction, from 1
-    std::uint32_t part = 0;     // which event of one message (key change, truncate of several tables)
+    std::uint32_t part = 0;  // which event of one message (key change, truncate of several tables)
 };
 
 struct Change {
@@ -80,9 +81,9 @@ struct Change {
     Identity identity;
     Lsn lsn;  // of the change itself
     std::int64_t commit_time_us = 0;
-    Tuple before;                  // empty, or as long as relation->columns
-    bool before_is_key = false;    // only the key columns of `before` are known
-    Tuple after;                   // empty, or as long as relation->columns
+    Tuple before;                      // empty, or as long as relation->columns
+    bool before_is_key = false;        // only the key columns of `before` are known
+    Tuple after;                       // empty, or as long as relation->columns
     const Context* context = nullptr;  // null or empty: unknown
     // kMessage only
     std::string_view prefix;
@@ -90,9 +91,9 @@ struct Change {
     bool transactional = true;
 };
 
-// RFC 9562 UUID version 8: the first 60 free bits are the commit LSN (its four low bits left out), so
-// ids sort by position; the other 62 are a hash of (source, stream, epoch, xid, commit LSN) plus
-// (ordinal << 10 | part), so two events of one transaction can never share an id.
+// RFC 9562 UUID version 8: the first 60 free bits are the commit LSN (its four low bits left out),
+// so ids sort by position; the other 62 are a hash of (source, stream, epoch, xid, commit LSN) plus
+// (ordinal << 20 | part), so two events of one transaction can never share an id.
 struct EventId {
     std::uint8_t bytes[16];
 };

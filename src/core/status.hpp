@@ -1,9 +1,9 @@
 // Status and Result<T>: expected failures as values.
 //
-// Hides: nothing; a success is an empty pointer, so returning one costs a register. An error carries
-// what PostgreSQL's ereport needs (SQLSTATE, message, DETAIL, HINT), so that no layer has to translate.
-// Any thread. Messages follow the PostgreSQL error style guide: lower case, no full stop; DETAIL and
-// HINT are sentences.
+// Hides: nothing; a success is an empty pointer, so returning one costs a register. An error
+// carries what PostgreSQL's ereport needs (SQLSTATE, message, DETAIL, HINT), so that no layer has
+// to translate. Any thread. Messages follow the PostgreSQL error style guide: lower case, no full
+// stop; DETAIL and HINT are sentences.
 #pragma once
 
 #include <memory>
@@ -42,8 +42,8 @@ class [[nodiscard]] Status {
     static Status Ok() { return {}; }
     static Status Fail(std::string_view sqlstate, std::string message, std::string detail = {},
                        std::string hint = {}) {
-        return Status(Error{std::string(sqlstate), std::move(message), std::move(detail),
-                            std::move(hint)});
+        return Status(
+            Error{std::string(sqlstate), std::move(message), std::move(detail), std::move(hint)});
     }
 
     [[nodiscard]] bool ok() const { return error_ == nullptr; }
@@ -58,8 +58,12 @@ class [[nodiscard]] Status {
 template <typename T>
 class [[nodiscard]] Result {
   public:
-    Result(T value) : value_(std::move(value)) {}                      // NOLINT: implicit on purpose
-    Result(Status status) : status_(std::move(status)) {}              // NOLINT: implicit on purpose
+    Result(T value) : value_(std::move(value)) {}         // NOLINT: implicit on purpose
+    Result(Status status) : status_(std::move(status)) {  // NOLINT: implicit on purpose
+        if (status_.ok()) {  // a bug of the caller; better an error than a value that is not there
+            status_ = Status::Fail(kInternalError, "success reported without a value");
+        }
+    }
 
     [[nodiscard]] bool ok() const { return value_.has_value(); }
     [[nodiscard]] const Error& error() const { return status_.error(); }
@@ -79,9 +83,9 @@ class [[nodiscard]] Result {
 }  // namespace bitvelocity::core
 
 // Returns early with the error of a Status expression.
-#define BV_RETURN_IF_ERROR(expression)                       \
-    do {                                                     \
+#define BV_RETURN_IF_ERROR(expression)                        \
+    do {                                                      \
         if (auto bv_status = (expression); !bv_status.ok()) { \
-            return bv_status;                                \
-        }                                                    \
+            return bv_status;                                 \
+        }                                                     \
     } while (false)

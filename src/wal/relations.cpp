@@ -64,7 +64,7 @@ bool Relations::ReadTypes(ByteReader& in) {
     }
     for (core::Column& column : relation->schema.columns) {
         const std::uint8_t flags = in.U8();
-        core::TypePtr type = ReadType(in, 1);
+        core::TypePtr type = ReadType(in, 0);
         if (type == nullptr) {
             return false;
         }
