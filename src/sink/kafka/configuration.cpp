@@ -39,7 +39,8 @@ constexpr Default kOptional[] = {
     {"enable.metrics.push", "false"},
 };
 
-core::Status SetOne(rd_kafka_conf_t* conf, const std::string& name, const std::string& value) {
+core::Status SetOne(rd_kafka_conf_t* conf, const std::string& name, const std::string& value,
+                    const Redactor& redactor) {
     char text[512];
     switch (rd_kafka_conf_set(conf, name.c_str(), value.c_str(), text, sizeof(text))) {
         case RD_KAFKA_CONF_OK:
@@ -51,32 +52,33 @@ core::Status SetOne(rd_kafka_conf_t* conf, const std::string& name, const std::s
         default:
             break;
     }
-    // The library's text repeats the value.
-    return core::Status::Fail(core::kInvalidParameter,
-                              "invalid value for Kafka property \"" + name + "\"",
-                              core::IsSecretName(name) ? std::string() : std::string(text));
+    // The library's text repeats the value; in the connection file that may be a misplaced secret.
+    return core::Status::Fail(
+        core::kInvalidParameter, "invalid value for Kafka property \"" + name + "\"",
+        BelongsToConnectionFile(name) ? std::string() : redactor.Clean(text) + ".");
 }
 
 }  // namespace
 
-core::Result<ConfigurationPtr> MakeConfiguration(const TransportOptions& options) {
+core::Result<ConfigurationPtr> MakeConfiguration(const TransportOptions& options,
+                                                 const Redactor& redactor) {
     ConfigurationPtr conf(rd_kafka_conf_new());
     for (const Default& item : kDefaults) {
-        BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value));
+        BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value, redactor));
     }
     for (const auto& [name, value] : options.properties) {
         BV_RETURN_IF_ERROR(CheckProperty(name));
-        BV_RETURN_IF_ERROR(SetOne(conf.get(), name, value));
+        BV_RETURN_IF_ERROR(SetOne(conf.get(), name, value, redactor));
     }
     for (const FixedProperty& item : kFixedProperties) {
-        BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value));
+        BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value, redactor));
     }
     for (const Default& item : kOptional) {
         char text[64];
         (void)rd_kafka_conf_set(conf.get(), item.name, item.value, text, sizeof(text));
     }
     if (!options.client_id.empty() && Get(conf.get(), "client.id") == "rdkafka") {
-        BV_RETURN_IF_ERROR(SetOne(conf.get(), "client.id", options.client_id));
+        BV_RETURN_IF_ERROR(SetOne(conf.get(), "client.id", options.client_id, redactor));
     }
     if (Get(conf.get(), "bootstrap.servers").empty() &&
         Get(conf.get(), "test.mock.num.brokers") == "0") {

@@ -20,9 +20,6 @@ struct ConfigurationDeleter {
 };
 using ConfigurationPtr = std::unique_ptr<rd_kafka_conf_t, ConfigurationDeleter>;
 
-// A later property replaces an earlier one of the same name.
-[[nodiscard]] core::Result<ConfigurationPtr> MakeConfiguration(const TransportOptions& options);
-
 // The value that is in force, or empty.
 [[nodiscard]] std::string Get(const rd_kafka_conf_t* conf, const char* name);
 
@@ -35,5 +32,9 @@ class Redactor {
   private:
     std::vector<std::string> secrets_;
 };
+
+// A later property replaces an earlier one of the same name.
+[[nodiscard]] core::Result<ConfigurationPtr> MakeConfiguration(const TransportOptions& options,
+                                                               const Redactor& redactor);
 
 }  // namespace bitvelocity::sink::kafka

@@ -65,6 +65,21 @@ core::Error MessageError(rd_kafka_resp_err_t code, const FailedMessage& message)
     return error;
 }
 
+bool IsConnectionError(rd_kafka_resp_err_t code) {
+    switch (code) {
+        case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
+        case RD_KAFKA_RESP_ERR__TRANSPORT:
+        case RD_KAFKA_RESP_ERR__RESOLVE:
+        case RD_KAFKA_RESP_ERR__TIMED_OUT:
+        case RD_KAFKA_RESP_ERR__AUTHENTICATION:
+        case RD_KAFKA_RESP_ERR_SASL_AUTHENTICATION_FAILED:
+        case RD_KAFKA_RESP_ERR__SSL:
+            return true;
+        default:
+            return false;
+    }
+}
+
 std::string ConnectionHint(rd_kafka_resp_err_t code) {
     switch (code) {
         case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:
@@ -77,6 +92,10 @@ std::string ConnectionHint(rd_kafka_resp_err_t code) {
             return "Check security.protocol and the sasl settings in the connection file.";
         case RD_KAFKA_RESP_ERR__SSL:
             return "Check the ssl settings in the connection file and the certificates' dates.";
+        case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
+            return "Allow the connection's principal IDEMPOTENT_WRITE on the cluster.";
+        case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
+            return "Allow the connection's principal to DESCRIBE and WRITE the topic.";
         default:
             return {};
     }

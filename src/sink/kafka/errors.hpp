@@ -23,6 +23,9 @@ struct FailedMessage {
 // Of one message that was not delivered and will not be retried by the library.
 [[nodiscard]] core::Error MessageError(rd_kafka_resp_err_t code, const FailedMessage& message);
 
+// The broker could not be reached or did not let the client in, rather than refused a request.
+[[nodiscard]] bool IsConnectionError(rd_kafka_resp_err_t code);
+
 // What an operator can do about an error of a connection; empty where there is nothing to say.
 [[nodiscard]] std::string ConnectionHint(rd_kafka_resp_err_t code);
 

@@ -60,6 +60,7 @@ class KafkaTransport final : public Transport {
     void OnReports(rd_kafka_event_t* event, AckHandler& handler);
     core::Status OnError(rd_kafka_event_t* event);
     core::Status FatalError();
+    void ClearHealth();
 
     Redactor redactor_;
     std::unique_ptr<Producer> producer_;
@@ -68,6 +69,7 @@ class KafkaTransport final : public Transport {
     rd_kafka_topic_t* last_topic_ = nullptr;
     std::string last_topic_name_;
     Health health_;
+    bool connection_error_ = false;  // health_ is about reaching a broker, not about rights
 };
 
 core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
@@ -172,27 +174,36 @@ core::Status KafkaTransport::Poll(AckHandler& handler) {
 }
 
 void KafkaTransport::OnReports(rd_kafka_event_t* event, AckHandler& handler) {
+    bool delivered = false;
     while (const rd_kafka_message_t* message = rd_kafka_event_message_next(event)) {
         const auto tag =
             static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(message->_private));
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             handler.OnAck(tag);
+            delivered = true;
             continue;
         }
         const std::string_view key(static_cast<const char*>(message->key), message->key_len);
         handler.OnFailure(tag, MessageError(message->err, {rd_kafka_topic_name(message->rkt), key,
                                                            message->len}));
     }
-    if (!health_.reachable) {
-        health_ = {};
+    if (delivered && !health_.last_error.empty()) {
+        ClearHealth();
     }
+}
+
+void KafkaTransport::ClearHealth() {
+    health_ = {};
+    connection_error_ = false;
 }
 
 core::Status KafkaTransport::OnError(rd_kafka_event_t* event) {
     const rd_kafka_resp_err_t code = rd_kafka_event_error(event);
-    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+    // Not every event of a fatal error has the code RD_KAFKA_RESP_ERR__FATAL.
+    if (rd_kafka_fatal_error(producer_->handle(), nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return FatalError();
     }
+    connection_error_ = IsConnectionError(code);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         health_.reachable = false;
         // The error before this one says why; this one only counts brokers.
@@ -233,11 +244,11 @@ core::Result<rd_kafka_topic_t*> KafkaTransport::Topic(std::string_view name) {
 }
 
 core::Result<std::unique_ptr<Transport>> MakeTransport(const TransportOptions& options) {
-    auto conf = MakeConfiguration(options);
+    Redactor redactor(options);
+    auto conf = MakeConfiguration(options, redactor);
     if (!conf.ok()) {
         return conf.TakeStatus();
     }
-    Redactor redactor(options);
     auto producer = Producer::Create(std::move(*conf), redactor);
     if (!producer.ok()) {
         return producer.TakeStatus();
