@@ -44,7 +44,9 @@ inline void SetUpOrigin(RepOriginId origin) {
 }
 
 // xlog.h: GetFlushRecPtr got the insertion timeline in 15; unchanged up to 18.
-inline XLogRecPtr FlushPosition() { return GetFlushRecPtr(nullptr); }
+inline XLogRecPtr FlushPosition() {
+    return GetFlushRecPtr(nullptr);
+}
 
 // acl.h: object_ownercheck replaced the per-class functions in 16 (commit afbfc029).
 inline bool OwnsRelation(Oid relation, Oid role) {
@@ -116,8 +118,8 @@ inline int ProcessOf(const VirtualTransactionId& transaction) {
     return process != nullptr ? process->pid : 0;
 }
 
-// executor.h: ExecInitRangeTable got permission infos in 16 (commit a61b1f74) and the set of relations
-// that were not pruned in 18 (commit cbc12791).
+// executor.h: ExecInitRangeTable got permission infos in 16 (commit a61b1f74) and the set of
+// relations that were not pruned in 18 (commit cbc12791).
 inline void InitRangeTable(EState* estate, Relation relation) {
     RangeTblEntry* entry = makeNode(RangeTblEntry);
     entry->rtekind = RTE_RELATION;
