@@ -1,6 +1,6 @@
--- Streams: one row a stream, one row a table of it. Written by the server only (stream/functions.cpp),
--- as the owner of the extension. What changes with every transaction lives in shared memory, not here:
--- an idle stream writes no WAL.
+-- Streams: one row a stream, one row a table of it. Written by the server only (src/stream), as the
+-- owner of the extension. What changes with every transaction lives in shared memory, not here: an
+-- idle stream writes no WAL.
 
 CREATE TABLE bitvelocity.stream (
     stream_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -10,27 +10,39 @@ CREATE TABLE bitvelocity.stream (
     format text NOT NULL,
     publications text[] NOT NULL,
     own_publications boolean NOT NULL,
-    on_missing_key text NOT NULL,
     snapshot boolean NOT NULL,
     options jsonb NOT NULL,
-    slot_name text,
+    slot_name text NOT NULL,
     epoch integer NOT NULL DEFAULT 1,
     system_identifier text NOT NULL,
     paused boolean NOT NULL DEFAULT false,
-    -- starting: no slot yet; snapshot: existing rows are being copied; streaming; needs_resync
+    -- starting: the slot does not exist yet; streaming; needs_resync: the slot was lost
     phase text NOT NULL DEFAULT 'starting'
-        CHECK (phase IN ('starting', 'snapshot', 'streaming', 'needs_resync')),
+        CHECK (phase IN ('starting', 'streaming', 'needs_resync')),
     phase_reason text,
-    snapshot_lsn pg_lsn,
+    -- raised by every change of the definition: running processes are replaced
+    version bigint NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE bitvelocity.stream IS 'Definition of every change stream; live figures are in stream_status';
+COMMENT ON TABLE bitvelocity.stream IS
+    'Definition of every change stream; live figures are in stream_status';
 
 CREATE TABLE bitvelocity.stream_table (
     stream_id integer NOT NULL REFERENCES bitvelocity.stream ON DELETE CASCADE,
     relation oid NOT NULL,
+    -- the bronze table beside it (embedded sink only)
     bronze oid,
+    -- rows that existed before: 'pending' until copied
+    existing_rows text NOT NULL CHECK (existing_rows IN ('pending', 'copied', 'none')),
+    -- the snapshot they were read under: its transactions are in the copy, so their changes, all of
+    -- them committed before copied_until, are not delivered again
+    copied_snapshot pg_snapshot,
+    copied_until pg_lsn,
+    rows_copied bigint,
     PRIMARY KEY (stream_id, relation)
 );
 COMMENT ON TABLE bitvelocity.stream_table IS
     'Tables of a stream; bronze: the table beside the source that an embedded stream writes';
+
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_table', '');

@@ -67,8 +67,8 @@ ErrorData* FromError(const core::Error& error) {
 }
 
 ErrorData* FromPgError(const PgError& error) {
-    // The exception owns the record and dies with the catch block, so it is copied once more; an ERROR
-    // raised by that copy must not jump over C++ frames.
+    // The exception owns the record and dies with the catch block, so it is copied once more; an
+    // ERROR raised by that copy must not jump over C++ frames.
     struct Copy {
         const ErrorData* source;
         ErrorData* result;
@@ -114,8 +114,8 @@ core::Error PgError::ToError() const {
 }
 
 void Throw(std::string_view sqlstate, std::string message, std::string detail, std::string hint) {
-    throw StatusError(core::Error{std::string(sqlstate), std::move(message), std::move(detail),
-                                  std::move(hint)});
+    throw StatusError(
+        core::Error{std::string(sqlstate), std::move(message), std::move(detail), std::move(hint)});
 }
 
 void ThrowIfError(core::Status status) {

@@ -1,13 +1,14 @@
-// The boundary between C++ exceptions and PostgreSQL's ereport. The only place that knows setjmp and
-// catch (...).
+// The boundary between C++ exceptions and PostgreSQL's ereport. The only place that knows setjmp
+// and catch (...).
 //
-//   Enter: PostgreSQL calls C++. Every exception becomes an ereport, raised after the last C++ frame
+//   Enter: PostgreSQL calls C++. Every exception becomes an ereport, raised after the last C++
+//   frame
 //          is gone. Used by every SQL function (BV_FUNCTION), worker main, hook and callback.
 //   Call:  C++ calls PostgreSQL. An ERROR becomes a PgError exception, so destructors run.
 //
 // In a Call lambda: plain data only, because an ERROR jumps out of it; its result is trivially
-// destructible. Guard coarsely: one Call per row or statement. After a PgError: propagate it or abort
-// the (sub)transaction; never log it and go on. Main thread only.
+// destructible. Guard coarsely: one Call per row or statement. After a PgError: propagate it or
+// abort the (sub)transaction; never log it and go on. Main thread only.
 #pragma once
 
 #include <exception>
@@ -61,8 +62,8 @@ T ValueOrThrow(core::Result<T> result) {
     return std::move(*result);
 }
 
-// Runs `function`, any exception of which is turned into a value: for workers that record an error and
-// exit, and for tests. After a PgError the transaction must be aborted by the caller.
+// Runs `function`, any exception of which is turned into a value: for workers that record an error
+// and exit, and for tests. After a PgError the transaction must be aborted by the caller.
 [[nodiscard]] core::Status Catch(void (*function)(void*), void* argument) noexcept;
 template <typename F>
 [[nodiscard]] core::Status Catch(F&& function) noexcept {
@@ -133,13 +134,13 @@ auto Call(F&& function) -> std::invoke_result_t<F> {
 
 // Defines an SQL-callable function; its body may throw and use RAII.
 //   BV_FUNCTION(bitvelocity_create_stream) { ... return PointerGetDatum(...); }   // uses fcinfo
-#define BV_FUNCTION(name)                                                                    \
-    extern "C" {                                                                             \
-    BV_EXPORT Datum name(PG_FUNCTION_ARGS);                                                  \
-    PG_FUNCTION_INFO_V1(name);                                                               \
-    }                                                                                        \
-    static Datum name##_body(FunctionCallInfo fcinfo);                                       \
-    extern "C" Datum name(PG_FUNCTION_ARGS) {                                                \
+#define BV_FUNCTION(name)                                                                     \
+    extern "C" {                                                                              \
+    BV_EXPORT Datum name(PG_FUNCTION_ARGS);                                                   \
+    PG_FUNCTION_INFO_V1(name);                                                                \
+    }                                                                                         \
+    static Datum name##_body(FunctionCallInfo fcinfo);                                        \
+    extern "C" Datum name(PG_FUNCTION_ARGS) {                                                 \
         return ::bitvelocity::pg::Enter([fcinfo]() -> Datum { return name##_body(fcinfo); }); \
-    }                                                                                        \
+    }                                                                                         \
     static Datum name##_body([[maybe_unused]] FunctionCallInfo fcinfo)

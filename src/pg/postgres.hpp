@@ -110,6 +110,7 @@ extern "C" {
 #include "partitioning/partbounds.h"
 #include "partitioning/partdesc.h"
 #include "pgstat.h"
+#include "pgtime.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
 #include "postmaster/postmaster.h"
@@ -143,10 +144,12 @@ extern "C" {
 #include "utils/acl.h"
 #include "utils/array.h"
 #include "utils/builtins.h"
+#include "utils/bytea.h"
 #include "utils/catcache.h"
 #include "utils/date.h"
 #include "utils/datetime.h"
 #include "utils/datum.h"
+#include "utils/float.h"
 #include "utils/fmgroids.h"
 #include "utils/guc.h"
 #include "utils/inval.h"
@@ -177,6 +180,6 @@ extern "C" {
 // 15 spells it with a C-style cast of an expression that C++ refuses inside a format argument list.
 #undef LSN_FORMAT_ARGS
 #define LSN_FORMAT_ARGS(lsn) \
-    static_cast<uint32>((lsn) >> 32), static_cast<uint32>((lsn) & 0xffffffffU)
+    static_cast<uint32>((lsn) >> 32), static_cast<uint32>((lsn)&0xffffffffU)
 
 #include "pg/compat.hpp"

@@ -41,8 +41,7 @@ Oid ExtensionOwner() {
 
 }  // namespace
 
-MemoryScope::MemoryScope(const char* name)
-    : context_(nullptr), previous_(CurrentMemoryContext) {
+MemoryScope::MemoryScope(const char* name) : context_(nullptr), previous_(CurrentMemoryContext) {
     context_ = Call([name]() {
         return AllocSetContextCreateInternal(CurrentMemoryContext, name, ALLOCSET_DEFAULT_SIZES);
     });
@@ -54,12 +53,17 @@ MemoryScope::~MemoryScope() noexcept {
     MemoryContextDelete(context_);
 }
 
-void MemoryScope::Reset() { MemoryContextReset(context_); }
+void MemoryScope::Reset() {
+    MemoryContextReset(context_);
+}
 
-TransactionScope::TransactionScope() {
-    Call([]() {
+TransactionScope::TransactionScope() : TransactionScope(XACT_READ_COMMITTED) {}
+
+TransactionScope::TransactionScope(int isolation) {
+    Call([isolation]() {
         SetCurrentStatementStartTimestamp();
         StartTransactionCommand();
+        XactIsoLevel = isolation;
         PushActiveSnapshot(GetTransactionSnapshot());
     });
 }

@@ -26,7 +26,10 @@ class MemoryScope {
 // A transaction of a background worker, with an active snapshot. Without Commit() it is aborted.
 class TransactionScope {
   public:
+    // One statement's snapshot at a time.
     TransactionScope();
+    // One snapshot for all of it: XACT_REPEATABLE_READ (or another of xact.h).
+    explicit TransactionScope(int isolation);
     ~TransactionScope() noexcept;
     TransactionScope(const TransactionScope&) = delete;
     TransactionScope& operator=(const TransactionScope&) = delete;

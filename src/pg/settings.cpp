@@ -57,7 +57,8 @@ bool CheckTraceparent(char** value, void** /*extra*/, GucSource /*source*/) {
     }
     if (!good || !trace || !parent || std::strncmp(s, "ff", 2) == 0) {
         GUC_check_errdetail(
-            "A traceparent is version-traceid-parentid-flags in lower-case hexadecimal, for example "
+            "A traceparent is version-traceid-parentid-flags in lower-case hexadecimal, for "
+            "example "
             "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01.");
         return false;
     }
@@ -75,17 +76,17 @@ bool CheckActor(char** value, void** /*extra*/, GucSource /*source*/) {
 }  // namespace
 
 void Define() {
-    DefineCustomStringVariable("bitvelocity.actor", "Who acts, as claimed by the application.",
-                               "Recorded with every change; SET LOCAL or bitvelocity.set_context().",
-                               &actor, "", PGC_USERSET, 0, CheckActor, nullptr, nullptr);
+    DefineCustomStringVariable(
+        "bitvelocity.actor", "Who acts, as claimed by the application.",
+        "Recorded with every change; SET LOCAL or bitvelocity.set_context().", &actor, "",
+        PGC_USERSET, 0, CheckActor, nullptr, nullptr);
     DefineCustomStringVariable(
         "bitvelocity.connection_file", "File with brokers and secrets, mode 0600.",
         "Keep it outside the data directory; sections [name] of librdkafka properties.",
         &connection_file, "", PGC_SIGHUP, GUC_SUPERUSER_ONLY, nullptr, nullptr, nullptr);
-    DefineCustomStringVariable("bitvelocity.correlation_id",
-                               "UUID that ties changes of several services together.", nullptr,
-                               &correlation_id, "", PGC_USERSET, 0, CheckCorrelationId, nullptr,
-                               nullptr);
+    DefineCustomStringVariable(
+        "bitvelocity.correlation_id", "UUID that ties changes of several services together.",
+        nullptr, &correlation_id, "", PGC_USERSET, 0, CheckCorrelationId, nullptr, nullptr);
     DefineCustomBoolVariable("bitvelocity.enabled", "Runs the background workers.",
                              "Off: streams stop, slots keep retaining WAL.", &enabled, true,
                              PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
@@ -94,25 +95,24 @@ void Define() {
         "Flushes WAL at once for commits made with synchronous_commit = off.",
         "On: their changes arrive without waiting for the WAL writer, at the cost of one flush.",
         &flush_async_commits, true, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
-    DefineCustomIntVariable("bitvelocity.log_interval",
-                            "Least time between two repeats of the same message.", nullptr,
-                            &log_interval_s, 60, 1, 86400, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr,
-                            nullptr);
+    DefineCustomIntVariable(
+        "bitvelocity.log_interval", "Least time between two repeats of the same message.", nullptr,
+        &log_interval_s, 60, 1, 86400, PGC_SIGHUP, GUC_UNIT_S, nullptr, nullptr, nullptr);
     DefineCustomIntVariable("bitvelocity.max_task_workers",
                             "Most task workers at once in one database.", nullptr,
                             &max_task_workers, 2, 1, 64, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
     DefineCustomIntVariable(
         "bitvelocity.stream_memory", "Memory of one stream.",
         "Half for decoding (at least 64 MB before spilling), an eighth for the queue.",
-        &stream_memory_kb, 128 * 1024, 96 * 1024, 16 * 1024 * 1024, PGC_SIGHUP, GUC_UNIT_KB, nullptr,
-        nullptr, nullptr);
+        &stream_memory_kb, 128 * 1024, 96 * 1024, 16 * 1024 * 1024, PGC_SIGHUP, GUC_UNIT_KB,
+        nullptr, nullptr, nullptr);
     DefineCustomStringVariable("bitvelocity.traceparent", "W3C trace context of the caller.",
                                nullptr, &traceparent, "", PGC_USERSET, 0, CheckTraceparent, nullptr,
                                nullptr);
     if (process_shared_preload_libraries_in_progress) {
         DefineCustomIntVariable("bitvelocity.max_streams", "Most streams in the whole cluster.",
-                                "Sizes shared memory.", &max_streams, 16, 1, 1024, PGC_POSTMASTER, 0,
-                                nullptr, nullptr, nullptr);
+                                "Sizes shared memory.", &max_streams, 16, 1, 1024, PGC_POSTMASTER,
+                                0, nullptr, nullptr, nullptr);
     }
     MarkGUCPrefixReserved("bitvelocity");
 }

@@ -1,4 +1,5 @@
-// Settings: every bitvelocity.* parameter, defined once in _PG_init. Read directly; units in the names.
+// Settings: every bitvelocity.* parameter, defined once in _PG_init. Read directly; units in the
+// names.
 #pragma once
 
 namespace bitvelocity::pg::settings {

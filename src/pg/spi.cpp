@@ -30,10 +30,18 @@ Param Param::Name(std::string_view value) {
     return p;
 }
 
-Param Param::Int(std::int32_t value) { return Raw(INT4OID, Int32GetDatum(value), false); }
-Param Param::Bigint(std::int64_t value) { return Raw(INT8OID, Int64GetDatum(value), false); }
-Param Param::OidValue(std::uint32_t value) { return Raw(OIDOID, ObjectIdGetDatum(value), false); }
-Param Param::Bool(bool value) { return Raw(BOOLOID, BoolGetDatum(value), false); }
+Param Param::Int(std::int32_t value) {
+    return Raw(INT4OID, Int32GetDatum(value), false);
+}
+Param Param::Bigint(std::int64_t value) {
+    return Raw(INT8OID, Int64GetDatum(value), false);
+}
+Param Param::OidValue(std::uint32_t value) {
+    return Raw(OIDOID, ObjectIdGetDatum(value), false);
+}
+Param Param::Bool(bool value) {
+    return Raw(BOOLOID, BoolGetDatum(value), false);
+}
 Param Param::LsnValue(core::Lsn value) {
     return value.valid() ? Raw(PG_LSNOID, LSNGetDatum(value.value), false) : Null(PG_LSNOID);
 }
@@ -104,13 +112,12 @@ Rows SpiScope::Execute(const std::string& sql, const std::vector<Param>& params)
                 Oid input = InvalidOid;
                 Oid io_param = InvalidOid;
                 getTypeInputInfo(p.type, &input, &io_param);
-                values[i] = OidInputFunctionCall(
-                    input, pnstrdup(p.text.data(), p.text.size()), io_param, -1);
+                values[i] = OidInputFunctionCall(input, pnstrdup(p.text.data(), p.text.size()),
+                                                 io_param, -1);
             }
         }
         nulls[count] = '\0';
-        const int code =
-            SPI_execute_with_args(text, count, types, values, nulls, false, 0);
+        const int code = SPI_execute_with_args(text, count, types, values, nulls, false, 0);
         if (code < 0) {
             elog(ERROR, "SPI statement failed: %s", SPI_result_code_string(code));
         }
@@ -225,7 +232,11 @@ std::string QualifiedName(std::uint32_t relation) {
     return QuoteIdentifier(names.schema) + "." + QuoteIdentifier(names.name);
 }
 
-std::string RelationName(std::uint32_t relation) { return LookUp(relation).name; }
-std::string RelationSchema(std::uint32_t relation) { return LookUp(relation).schema; }
+std::string RelationName(std::uint32_t relation) {
+    return LookUp(relation).name;
+}
+std::string RelationSchema(std::uint32_t relation) {
+    return LookUp(relation).schema;
+}
 
 }  // namespace bitvelocity::pg

@@ -1,8 +1,8 @@
 // SPI as values: statements with typed parameters in, rows of optionals out.
 //
-// SpiScope connects; Execute runs one statement through one guarded call. Rows borrow from SPI memory
-// and die with the scope. Statements are text with $1..$n; values are never pasted into it, identifiers
-// only through QuoteIdentifier / QualifiedName. Main thread, inside a transaction.
+// SpiScope connects; Execute runs one statement through one guarded call. Rows borrow from SPI
+// memory and die with the scope. Statements are text with $1..$n; values are never pasted into it,
+// identifiers only through QuoteIdentifier / QualifiedName. Main thread, inside a transaction.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,8 @@ class Param {
   public:
     static Param Null(std::uint32_t type);
     static Param Text(std::string_view value);
+    static Param Text(const std::string& value) { return Text(std::string_view(value)); }
+    static Param Text(const char* value) { return Text(std::string_view(value)); }
     static Param Text(const std::optional<std::string>& value);
     static Param Name(std::string_view value);
     static Param Int(std::int32_t value);
@@ -79,7 +81,7 @@ class SpiScope {
 [[nodiscard]] std::string QuoteLiteral(std::string_view text);
 // "schema"."table" of an existing relation; throws 42P01 where it is gone.
 [[nodiscard]] std::string QualifiedName(std::uint32_t relation);
-[[nodiscard]] std::string RelationName(std::uint32_t relation);     // unqualified, unquoted
-[[nodiscard]] std::string RelationSchema(std::uint32_t relation);   // unquoted
+[[nodiscard]] std::string RelationName(std::uint32_t relation);    // unqualified, unquoted
+[[nodiscard]] std::string RelationSchema(std::uint32_t relation);  // unquoted
 
 }  // namespace bitvelocity::pg

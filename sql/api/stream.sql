@@ -1,0 +1,158 @@
+-- Streams: verbs, waiting, status. C functions are in src/stream/functions.cpp.
+
+CREATE OR REPLACE FUNCTION bitvelocity.create_stream(
+    name name,
+    tables regclass[] DEFAULT NULL,
+    publication name DEFAULT NULL,
+    sink text DEFAULT 'bronze',
+    format text DEFAULT 'event',
+    snapshot boolean DEFAULT true,
+    on_missing_key text DEFAULT 'error',
+    options jsonb DEFAULT '{}'
+) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_create_stream';
+COMMENT ON FUNCTION bitvelocity.create_stream(name, regclass[], name, text, text, boolean, text, jsonb) IS
+    'Starts a stream of the changes of tables (or of a publication) into a sink: bronze, kafka, memory';
+REVOKE ALL ON FUNCTION bitvelocity.create_stream(name, regclass[], name, text, text, boolean, text, jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bitvelocity.alter_stream(
+    name name,
+    add_tables regclass[] DEFAULT NULL,
+    drop_tables regclass[] DEFAULT NULL,
+    options jsonb DEFAULT NULL
+) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_alter_stream';
+COMMENT ON FUNCTION bitvelocity.alter_stream(name, regclass[], regclass[], jsonb) IS
+    'Adds and removes tables of a stream, or replaces its options; existing rows of added tables are copied first';
+REVOKE ALL ON FUNCTION bitvelocity.alter_stream(name, regclass[], regclass[], jsonb) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bitvelocity.pause_stream(name name) RETURNS void
+    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_pause_stream';
+COMMENT ON FUNCTION bitvelocity.pause_stream(name) IS
+    'Stops delivering; the slot goes on retaining WAL until resume_stream or drop_stream';
+REVOKE ALL ON FUNCTION bitvelocity.pause_stream(name) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bitvelocity.resume_stream(name name) RETURNS void
+    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_resume_stream';
+COMMENT ON FUNCTION bitvelocity.resume_stream(name) IS
+    'Goes on where pause_stream stopped';
+REVOKE ALL ON FUNCTION bitvelocity.resume_stream(name) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bitvelocity.drop_stream(name name) RETURNS void
+    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_drop_stream';
+COMMENT ON FUNCTION bitvelocity.drop_stream(name) IS
+    'Ends a stream at commit: its slot and publications go, its bronze tables and topics stay';
+REVOKE ALL ON FUNCTION bitvelocity.drop_stream(name) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bitvelocity.resync_stream(name name) RETURNS void
+    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_resync_stream';
+COMMENT ON FUNCTION bitvelocity.resync_stream(name) IS
+    'Starts anew with a new slot and the next epoch after the slot was lost: every row comes again as a READ event';
+REVOKE ALL ON FUNCTION bitvelocity.resync_stream(name) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bitvelocity.create_bronze(source regclass, target text DEFAULT NULL)
+    RETURNS regclass
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_create_bronze';
+COMMENT ON FUNCTION bitvelocity.create_bronze(regclass, text) IS
+    'Makes the bronze table beside a table and lets the embedded stream write every change of it there';
+REVOKE ALL ON FUNCTION bitvelocity.create_bronze(regclass, text) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bitvelocity.wait_for_stream(
+    name name,
+    lsn pg_lsn DEFAULT NULL,
+    timeout interval DEFAULT '1 min'
+) RETURNS boolean
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_wait_for_stream';
+COMMENT ON FUNCTION bitvelocity.wait_for_stream(name, pg_lsn, interval) IS
+    'Waits until the stream runs and everything before lsn (NULL: now) is durable in its sink; false at the timeout';
+
+CREATE OR REPLACE FUNCTION bitvelocity.stream_activity(
+    OUT stream_id integer,
+    OUT state text,
+    OUT decoder_pid integer,
+    OUT deliverer_pid integer,
+    OUT durable_lsn pg_lsn,
+    OUT read_lsn pg_lsn,
+    OUT rows bigint,
+    OUT transactions bigint,
+    OUT rows_per_s double precision,
+    OUT last_commit_at timestamptz,
+    OUT snapshot_rows bigint,
+    OUT snapshot_total bigint,
+    OUT last_error text,
+    OUT hint text,
+    OUT started_at timestamptz
+) RETURNS SETOF record
+    LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_stream_activity';
+COMMENT ON FUNCTION bitvelocity.stream_activity() IS
+    'Live figures of the streams of this database, from shared memory; stream_status is the view to read';
+REVOKE ALL ON FUNCTION bitvelocity.stream_activity() FROM PUBLIC;
+
+CREATE OR REPLACE VIEW bitvelocity.stream_status AS
+SELECT s.stream_name AS stream,
+       s.sink,
+       CASE WHEN s.system_identifier <> (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() c)
+                THEN 'foreign'
+            WHEN s.phase = 'needs_resync' THEN 'needs_resync'
+            WHEN s.paused THEN 'paused'
+            WHEN a.state IS NULL OR a.state = 'stopped'
+                THEN CASE WHEN pg_catalog.pg_is_in_recovery() THEN 'standby' ELSE 'stopped' END
+            ELSE a.state
+       END AS state,
+       NULLIF(a.deliverer_pid, 0) AS pid,
+       s.slot_name,
+       r.confirmed_flush_lsn,
+       r.restart_lsn,
+       r.wal_status,
+       pg_catalog.pg_wal_lsn_diff(w.lsn, r.restart_lsn)::bigint AS retained_bytes,
+       greatest(pg_catalog.pg_wal_lsn_diff(w.lsn, coalesce(a.durable_lsn, r.confirmed_flush_lsn)), 0)::bigint
+           AS lag_bytes,
+       CASE WHEN a.durable_lsn >= w.lsn THEN interval '0'
+            ELSE pg_catalog.clock_timestamp() - a.last_commit_at
+       END AS lag,
+       pg_catalog.round(a.rows_per_s::numeric, 1) AS rows_per_s,
+       CASE WHEN a.state = 'snapshot'
+            THEN a.snapshot_rows || ' of about ' || greatest(a.snapshot_total, a.snapshot_rows)
+                 || ' rows'
+       END AS snapshot_progress,
+       a.last_error,
+       CASE WHEN s.phase = 'needs_resync'
+                THEN pg_catalog.format('SELECT bitvelocity.resync_stream(%L);', s.stream_name)
+            WHEN a.state IN ('starting', 'snapshot') AND b.pid IS NOT NULL
+                THEN pg_catalog.format('waits for the transaction of process %s, open since %s', b.pid,
+                                       b.xact_start)
+            ELSE a.hint
+       END AS hint
+FROM bitvelocity.stream s
+LEFT JOIN bitvelocity.stream_activity() a USING (stream_id)
+LEFT JOIN pg_catalog.pg_replication_slots r ON r.slot_name = s.slot_name
+CROSS JOIN LATERAL (
+    SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
+                ELSE pg_catalog.pg_current_wal_flush_lsn() END AS lsn) w
+LEFT JOIN LATERAL (
+    SELECT t.pid, t.xact_start
+    FROM pg_catalog.pg_stat_activity t
+    WHERE t.backend_xid IS NOT NULL AND t.pid <> a.deliverer_pid AND t.pid <> a.decoder_pid
+    ORDER BY pg_catalog.age(t.backend_xid) DESC
+    LIMIT 1) b ON a.state IN ('starting', 'snapshot');
+COMMENT ON VIEW bitvelocity.stream_status IS
+    'One row a stream: state, position, lag, retained WAL, rate, last error and what to do';
+GRANT SELECT ON bitvelocity.stream_status TO pg_monitor;

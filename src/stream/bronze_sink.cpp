@@ -1,0 +1,151 @@
+#include "stream/bronze_sink.hpp"
+
+#include <algorithm>
+
+#include "pg/boundary.hpp"
+#include "stream/shared.hpp"
+#include "trail/bronze_table.hpp"
+#include "worker/worker.hpp"
+#include "pg/postgres.hpp"
+
+namespace bitvelocity::stream {
+
+// One bronze transaction. The writers go before the transaction that they live in.
+struct BronzeSink::Batch {
+    std::optional<pg::TransactionScope> transaction;
+    std::map<core::Oid, std::unique_ptr<trail::BronzeWriter>> writers;
+    std::uint64_t rows = 0;
+
+    ~Batch() { writers.clear(); }
+};
+
+BronzeSink::BronzeSink(const Definition& definition) : stream_id_(definition.stream_id) {
+    for (const StreamTable& table : definition.tables) {
+        if (table.bronze != 0) {
+            bronze_of_[table.relation] = table.bronze;
+            bronze_tables_.push_back(table.bronze);
+        }
+    }
+    std::sort(bronze_tables_.begin(), bronze_tables_.end());
+    const std::string name = OriginName(stream_id_);
+    pg::TransactionScope transaction;
+    durable_.value = pg::Call([origin_name = name.c_str()]() -> XLogRecPtr {
+        RepOriginId origin = replorigin_by_name(origin_name, true);
+        if (origin == InvalidRepOriginId) {
+            origin = replorigin_create(origin_name);
+        }
+        MarkOwnOrigin(origin, true);
+        pg::compat::SetUpOrigin(origin);
+        replorigin_session_origin = origin;
+        return replorigin_session_get_progress(true);
+    });
+    transaction.Commit();
+}
+
+BronzeSink::~BronzeSink() = default;
+
+core::Status BronzeSink::Begin(const core::Transaction& /*transaction*/) {
+    return core::Status::Ok();
+}
+
+void BronzeSink::OpenBatch() {
+    batch_ = std::make_unique<Batch>();
+    if (!joined_) {
+        batch_->transaction.emplace();
+    }
+    for (const core::Oid table : bronze_tables_) {
+        trail::LockSequence(table);
+    }
+}
+
+core::Status BronzeSink::Write(const core::Change& change) {
+    if (change.relation == nullptr) {
+        return core::Status::Ok();
+    }
+    const auto found = bronze_of_.find(change.relation->oid);
+    if (found == bronze_of_.end()) {
+        return core::Status::Ok();
+    }
+    if (batch_ == nullptr) {
+        OpenBatch();
+    }
+    auto& writer = batch_->writers[found->second];
+    if (writer == nullptr) {
+        writer = std::make_unique<trail::BronzeWriter>(found->second);
+        writer->Lock();
+    }
+    writer->Write(change);
+    ++batch_->rows;
+    return core::Status::Ok();
+}
+
+core::Status BronzeSink::Commit(const core::Transaction& transaction) {
+    if (joined_) {
+        return core::Status::Ok();
+    }
+    if (batch_ == nullptr) {
+        durable_ = std::max(durable_, transaction.end_lsn);
+    } else {
+        pending_ = transaction.end_lsn;
+    }
+    return core::Status::Ok();
+}
+
+core::Status BronzeSink::Progress(core::Lsn lsn) {
+    if (batch_ == nullptr) {
+        durable_ = std::max(durable_, lsn);
+    } else {
+        pending_ = std::max(pending_, lsn);
+    }
+    return core::Status::Ok();
+}
+
+core::Status BronzeSink::Boundary(bool idle) {
+    if (batch_ != nullptr && !joined_ && (idle || batch_->rows >= kGroupRows)) {
+        CommitBatch();
+    }
+    return core::Status::Ok();
+}
+
+core::Status BronzeSink::Drain(std::int64_t /*deadline_ms*/) {
+    return Boundary(true);
+}
+
+void BronzeSink::CommitBatch() {
+    std::vector<core::Oid> written;
+    for (auto& [table, writer] : batch_->writers) {
+        writer->Flush();
+        if (writer->rows() > 0) {
+            written.push_back(table);
+        }
+    }
+    batch_->writers.clear();
+    replorigin_session_origin_lsn = pending_.value;
+    replorigin_session_origin_timestamp = GetCurrentTimestamp();
+    batch_->transaction->Commit();
+    batch_.reset();
+    durable_ = std::max(durable_, pending_);
+    for (const core::Oid table : written) {
+        worker::Signal(MyDatabaseId, table);
+    }
+}
+
+void BronzeSink::Join() {
+    joined_ = true;
+}
+
+void BronzeSink::FinishJoined(core::Lsn position) {
+    if (batch_ != nullptr) {
+        for (auto& [table, writer] : batch_->writers) {
+            writer->Flush();
+            worker::SignalAtCommit(table);
+        }
+        batch_.reset();
+    }
+    replorigin_session_origin_lsn = position.value;
+    replorigin_session_origin_timestamp = GetCurrentTimestamp();
+    joined_ = false;
+    durable_ = std::max(durable_, position);
+}
+
+}  // namespace bitvelocity::stream

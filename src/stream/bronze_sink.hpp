@@ -1,0 +1,62 @@
+// BronzeSink: the embedded default sink. Rows and position are one transaction, so it is exactly
+// once.
+//
+// Whole source transactions are grouped into one bronze transaction, committed at a boundary when
+// the queue is empty or kGroupRows are written. The position is the progress of a replication
+// origin of the stream; the origin also keeps our own writes out of every stream. Sequence locks of
+// all tables are taken in the order of their OIDs before the first row and held to the commit.
+// Deliverer, main thread.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "pg/scopes.hpp"
+#include "sink/sink.hpp"
+#include "stream/definition.hpp"
+#include "trail/bronze_writer.hpp"
+
+namespace bitvelocity::stream {
+
+inline constexpr std::uint64_t kGroupRows = 5000;
+
+class BronzeSink final : public sink::Sink {
+  public:
+    // Makes the stream's origin where there is none; outside a transaction.
+    explicit BronzeSink(const Definition& definition);
+    ~BronzeSink() override;
+
+    core::Result<core::Lsn> ResumePosition() override { return durable_; }
+    core::Status Begin(const core::Transaction& transaction) override;
+    core::Status Write(const core::Change& change) override;
+    core::Status Commit(const core::Transaction& transaction) override;
+    core::Status Progress(core::Lsn lsn) override;
+    core::Status Boundary(bool idle) override;
+    core::Status Poll() override { return core::Status::Ok(); }
+    [[nodiscard]] core::Lsn DurablePosition() const override { return durable_; }
+    core::Status Drain(std::int64_t deadline_ms) override;
+
+    // While joined, rows go into the transaction that the caller has open and will commit (with the
+    // position set by Join's end): the copy of existing rows.
+    void Join();
+    // Writes what is buffered and binds `position` to the caller's commit.
+    void FinishJoined(core::Lsn position);
+
+  private:
+    struct Batch;
+
+    void OpenBatch();
+    void CommitBatch();
+
+    std::int64_t stream_id_;
+    std::map<core::Oid, core::Oid> bronze_of_;
+    std::vector<core::Oid> bronze_tables_;  // sorted
+    std::unique_ptr<Batch> batch_;
+    bool joined_ = false;
+    core::Lsn pending_;  // end of the last source transaction in the batch
+    core::Lsn durable_;
+};
+
+}  // namespace bitvelocity::stream

@@ -1,0 +1,336 @@
+#include "stream/decoder.hpp"
+
+#include "stream/definition.hpp"
+#include "pg/boundary.hpp"
+#include "pg/scopes.hpp"
+#include "pg/settings.hpp"
+#include "pg/spi.hpp"
+#include "wal/frame.hpp"
+#include "worker/loop.hpp"
+#include "pg/postgres.hpp"
+
+#include "stream/process.hpp"
+#include "stream/queue.hpp"
+#include "stream/shared.hpp"
+#include "stream/slot.hpp"
+#include "stream/type_record.hpp"
+
+namespace bitvelocity::stream {
+
+namespace {
+
+// How long the decoder sleeps without being woken: only synchronous replication needs it, where the
+// commit's callback runs after the standby's answer.
+constexpr std::int64_t kIdleMs = 100;
+// A position of our own at most this often while WAL of others goes by.
+constexpr std::int64_t kProgressUs = 10'000;
+constexpr std::int64_t kConfirmUs = 1'000'000;
+// pgoutput keeps about 3.5 KB for every published table it ever saw; past this the process starts
+// anew.
+constexpr std::size_t kRecycleBytes = 64UL * 1024 * 1024;
+
+// One decoder a process: what the callbacks need. Plain data.
+struct Decoding {
+    Entry* entry;
+    Sender sender;
+    LogicalDecodingContext* context;
+    ReadLocalXLogPageNoWaitPrivate page_private;
+    StringInfoData types;
+    XLogRecPtr announced;  // of the last progress frame
+    std::int64_t announced_us;
+    std::int64_t confirmed_us;
+    std::int64_t recycled_us;
+};
+
+Decoding g_decoding;
+
+void PrepareWrite(LogicalDecodingContext* context, XLogRecPtr /*lsn*/, TransactionId /*xid*/,
+                  bool /*last_write*/) {
+    resetStringInfo(context->out);
+}
+
+// Under a historic snapshot, in a transaction that always aborts: copies bytes, nothing else.
+void Write(LogicalDecodingContext* context, XLogRecPtr lsn, TransactionId /*xid*/,
+           bool /*last_write*/) {
+    const StringInfo out = context->out;
+    AppendFrame(&g_decoding.sender, lsn, out->data, static_cast<std::size_t>(out->len));
+    if (out->len > 0 && out->data[0] == 'R') {
+        resetStringInfo(&g_decoding.types);
+        AppendTypeRecord(&g_decoding.types, out->data, static_cast<std::size_t>(out->len));
+        AppendFrame(&g_decoding.sender, lsn, g_decoding.types.data,
+                    static_cast<std::size_t>(g_decoding.types.len));
+    }
+}
+
+bool FilterByOrigin(LogicalDecodingContext* /*context*/, RepOriginId origin) {
+    return origin != InvalidRepOriginId && IsOwnOrigin(origin);
+}
+
+// Creates the context inside a transaction: outside one the server marks this process as decoding,
+// and other snapshots would ignore its transactions for ever.
+void OpenContext(const char* publications, XLogRecPtr start) {
+    const MemoryContext memory =
+        AllocSetContextCreate(TopMemoryContext, "bitvelocity decoding", ALLOCSET_DEFAULT_SIZES);
+    StartTransactionCommand();
+    const MemoryContext old = MemoryContextSwitchTo(memory);
+    auto text = [](const char* value) {
+        return reinterpret_cast<Node*>(makeString(pstrdup(value)));
+    };
+    List* options = list_make3(makeDefElem(pstrdup("proto_version"), text("1"), -1),
+                               makeDefElem(pstrdup("publication_names"), text(publications), -1),
+                               makeDefElem(pstrdup("messages"), text("true"), -1));
+    XLogReaderRoutine routine{};
+    routine.page_read = read_local_xlog_page_no_wait;
+    routine.segment_open = wal_segment_open;
+    routine.segment_close = wal_segment_close;
+    LogicalDecodingContext* context =
+        CreateDecodingContext(start, options, false, &routine, PrepareWrite, Write, nullptr);
+    MemoryContextSwitchTo(old);
+    CommitTransactionCommand();
+    CurrentResourceOwner = AuxProcessResourceOwner;
+    Assert((MyProc->statusFlags & PROC_IN_LOGICAL_DECODING) == 0);
+
+    context->callbacks.filter_by_origin_cb = FilterByOrigin;
+    // The no-wait page reader reports the end of WAL through this pointer, which was the context.
+    context->reader->private_data = &g_decoding.page_private;
+    g_decoding.context = context;
+    XLogBeginRead(context->reader, MyReplicationSlot->data.restart_lsn);
+}
+
+void Announce(XLogRecPtr lsn) {
+    if (lsn <= g_decoding.announced) {
+        return;
+    }
+    const char tag = wal::kProgressTag;
+    AppendFrame(&g_decoding.sender, lsn, &tag, 1);
+    g_decoding.announced = lsn;
+    g_decoding.announced_us = worker::Now();
+}
+
+void Confirm(bool now) {
+    Entry* entry = g_decoding.entry;
+    const XLogRecPtr durable = entry->durable_lsn.load();
+    if (durable == InvalidXLogRecPtr || durable <= MyReplicationSlot->data.confirmed_flush) {
+        return;
+    }
+    const std::int64_t time = worker::Now();
+    if (!now && time - g_decoding.confirmed_us < kConfirmUs) {
+        return;
+    }
+    ConfirmSlot(durable);
+    entry->confirmed_lsn.store(durable);
+    g_decoding.confirmed_us = time;
+}
+
+// Sleeps until something was committed. The order matters: say "sleeping", barrier, look again,
+// wait; a committing backend stores its position, barrier, looks whether somebody sleeps.
+void Sleep(XLogRecPtr flushed_before) {
+    Entry* entry = g_decoding.entry;
+    Shared* shared = GetShared();
+    entry->decoder_sleeping.store(true);
+    shared->sleeping.fetch_add(1);
+    std::atomic_thread_fence(std::memory_order_seq_cst);
+    const bool more = shared->last_commit_end.load() > flushed_before ||
+                      pg::compat::FlushPosition() > flushed_before;
+    if (!more && !entry->stop.load() && !worker::StopRequested()) {
+        worker::Wait(kIdleMs);
+    } else {
+        worker::Wait(0);
+    }
+    shared->sleeping.fetch_sub(1);
+    entry->decoder_sleeping.store(false);
+}
+
+// With synchronous_commit = off the record is only inserted; without this flush it would wait for
+// the WAL writer (about 200 ms).
+void FlushAsynchronousCommits() {
+    const XLogRecPtr newest = GetShared()->last_commit_end.load();
+    if (pg::settings::flush_async_commits && newest > pg::compat::FlushPosition() &&
+        newest <= GetXLogInsertRecPtr()) {
+        XLogFlush(newest);
+    }
+}
+
+void NoteStop() {
+    Entry* entry = g_decoding.entry;
+    if (worker::StopRequested() && !entry->stop.exchange(true)) {
+        entry->stop_deadline_us.store(worker::Now() + kStopUs);
+    }
+}
+
+bool WantsRecycling() {
+    const std::int64_t time = worker::Now();
+    if (time - g_decoding.recycled_us < 60'000'000) {
+        return false;
+    }
+    g_decoding.recycled_us = time;
+    return MemoryContextMemAllocated(TopMemoryContext, true) >
+           kRecycleBytes + static_cast<std::size_t>(logical_decoding_work_mem) * 1024;
+}
+
+// Returns at a transaction boundary, when a stop was asked for or the process should start anew.
+void DecodeUntilStopped() {
+    LogicalDecodingContext* context = g_decoding.context;
+    Entry* entry = g_decoding.entry;
+    for (;;) {
+        NoteStop();
+        if (entry->stop.load()) {
+            return;
+        }
+        FlushAsynchronousCommits();
+        const XLogRecPtr flushed = pg::compat::FlushPosition();
+        g_decoding.page_private.end_of_wal = false;
+        char* message = nullptr;
+        const XLogRecord* record = XLogReadRecord(context->reader, &message);
+        if (message != nullptr) {
+            ereport(ERROR,
+                    (errcode(ERRCODE_DATA_CORRUPTED),
+                     errmsg("could not read WAL for stream \"%s\": %s", entry->name, message)));
+        }
+        if (record != nullptr) {
+            LogicalDecodingProcessRecord(context, context->reader);
+            entry->read_lsn.store(context->reader->EndRecPtr, std::memory_order_relaxed);
+            // Much WAL of others may go by without a change for us.
+            if (context->reader->EndRecPtr - g_decoding.announced > 16UL * 1024 * 1024) {
+                Announce(context->reader->EndRecPtr);
+            }
+            CHECK_FOR_INTERRUPTS();
+            Confirm(false);
+            continue;
+        }
+        // Everything flushed is read.
+        if (worker::Now() - g_decoding.announced_us > kProgressUs) {
+            Announce(context->reader->EndRecPtr);
+        }
+        SendBatch(&g_decoding.sender);
+        Confirm(false);
+        if (WantsRecycling()) {
+            return;
+        }
+        Sleep(flushed);
+    }
+}
+
+// The other half of the stopping protocol: the deliverer reads to the end, makes it durable and
+// says so; then the position is confirmed and saved.
+void Finish() {
+    Entry* entry = g_decoding.entry;
+    entry->stop.store(true);
+    if (entry->stop_deadline_us.load() == 0) {
+        entry->stop_deadline_us.store(worker::Now() + kStopUs);
+    }
+    Announce(g_decoding.context->reader->EndRecPtr);
+    SendBatch(&g_decoding.sender);
+    CloseSender(&g_decoding.sender);
+    while (!entry->delivered.load() && entry->deliverer_pid.load() != 0 &&
+           worker::Now() < entry->stop_deadline_us.load() + 500'000) {
+        worker::Wait(20);
+    }
+    Confirm(true);
+    UpdateDecodingStats(g_decoding.context);
+    ReplicationSlotRelease();
+}
+
+// Loads which origins are ours; those made later are marked by their maker.
+void MarkOrigins() {
+    pg::SpiScope spi;
+    const pg::Rows rows = spi.Execute(
+        "SELECT roident FROM pg_catalog.pg_replication_origin WHERE roname LIKE 'bitvelocity\\_%'");
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        MarkOwnOrigin(static_cast<RepOriginId>(rows.OidValue(i, 1)), true);
+    }
+}
+
+std::string PublicationList(const Definition& definition) {
+    std::string list;
+    for (const std::string& name : definition.publications) {
+        std::string quoted = "\"";
+        for (const char c : name) {
+            quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+        }
+        list += (list.empty() ? "" : ",") + quoted + "\"";
+    }
+    return list;
+}
+
+// False when the slot cannot be used: lost, invalidated, or not the one the stream left.
+bool PrepareSlot(const Definition& definition, Entry* entry) {
+    const std::string& name = definition.slot_name;
+    SlotFacts facts = pg::Call([n = name.c_str()]() { return LookUpSlot(n); });
+    if (definition.phase == "starting") {
+        if (facts.exists) {
+            // Left by a crash before the stream got going: its position means nothing yet.
+            pg::Call([n = name.c_str()]() { DropSlot(n); });
+        }
+        entry->state.store(static_cast<std::uint32_t>(State::kStarting));
+        pg::Call([n = name.c_str()]() {
+            CurrentResourceOwner = AuxProcessResourceOwner;
+            CreateSlot(n);
+        });
+    } else if (!facts.exists || facts.invalidated) {
+        entry->slot_lost.store(true);
+        return false;
+    }
+    facts = pg::Call([n = name.c_str()]() { return LookUpSlot(n); });
+    entry->slot_start_lsn.store(facts.confirmed_flush);
+    entry->confirmed_lsn.store(facts.confirmed_flush);
+    entry->slot_ready.store(true);
+    return true;
+}
+
+void WakeDeliverer(Entry* entry) {
+    Latch* latch = entry->deliverer_latch;
+    if (entry->deliverer_pid.load() != 0 && latch != nullptr) {
+        SetLatch(latch);
+    }
+}
+
+}  // namespace
+
+void DecoderMain(const worker::ServiceStart& start) {
+    RunProcess(start, Role::kDecoder, [&start](Entry* entry) {
+        Definition definition;
+        {
+            pg::TransactionScope transaction;
+            if (!LoadDefinition(start.id, &definition)) {
+                return;
+            }
+            MarkOrigins();
+            transaction.Commit();
+        }
+        pg::Call([]() { CreateAuxProcessResourceOwner(); });
+        const bool usable = PrepareSlot(definition, entry);
+        pg::Call([entry]() { WakeDeliverer(entry); });
+        if (!usable) {
+            return;
+        }
+        // The deliverer knows up to where everything is in the sink, and copies existing rows
+        // first.
+        pg::Call([entry]() {
+            while (!entry->may_decode.load() && !entry->stop.load() && !worker::StopRequested()) {
+                worker::Wait(100);
+            }
+        });
+        if (!entry->may_decode.load()) {
+            return;
+        }
+        const std::string publications = PublicationList(definition);
+        const std::string slot = definition.slot_name;
+        pg::Call([entry, names = publications.c_str(), slot_name = slot.c_str()]() {
+            g_decoding.entry = entry;
+            const MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
+            initStringInfo(&g_decoding.types);
+            MemoryContextSwitchTo(old);
+            CurrentResourceOwner = AuxProcessResourceOwner;
+            pg::compat::AcquireSlot(slot_name);
+            OpenContext(names, entry->resume_lsn.load());
+            OpenSender(&g_decoding.sender, entry,
+                       static_cast<std::size_t>(pg::settings::stream_memory_kb) * 1024 / 8);
+            g_decoding.recycled_us = worker::Now();
+            DecodeUntilStopped();
+            Finish();
+        });
+    });
+}
+
+}  // namespace bitvelocity::stream

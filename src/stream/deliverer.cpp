@@ -1,0 +1,304 @@
+#include "stream/deliverer.hpp"
+
+#include "pg/boundary.hpp"
+#include "pg/scopes.hpp"
+#include "pg/spi.hpp"
+#include "pipeline/message_sink.hpp"
+#include "pipeline/pipeline.hpp"
+#include "sink/memory.hpp"
+#include "stream/bronze_sink.hpp"
+#include "stream/definition.hpp"
+#include "stream/snapshot.hpp"
+#include "stream/transport_loader.hpp"
+#include "worker/loop.hpp"
+#include "pg/postgres.hpp"
+
+#include "stream/process.hpp"
+#include "stream/queue.hpp"
+#include "stream/shared.hpp"
+
+namespace bitvelocity::stream {
+
+namespace {
+
+constexpr std::int64_t kIdleMs = 1000;
+
+void WakeDecoder(Entry* entry) {
+    Latch* latch = entry->decoder_latch;
+    if (entry->decoder_pid.load() != 0 && latch != nullptr) {
+        SetLatch(latch);
+    }
+}
+
+class Delivery final : public sink::Waiter {
+  public:
+    explicit Delivery(Entry* entry) : entry_(entry) {}
+
+    void Load(std::int64_t stream_id);
+    void OpenSink();
+    // False: there is nothing to deliver (slot lost, told to stop).
+    bool WaitForSlot();
+    bool CopyRows();
+    void Deliver();
+    void Finish();
+
+    core::Status Wait(int wake_fd, std::int64_t timeout_ms) override;
+    [[nodiscard]] const Definition& definition() const { return definition_; }
+
+  private:
+    void NoteStop();
+    void Publish();
+    void MeasureRate(std::int64_t now_us);
+    [[nodiscard]] wal::ParserOptions ParserOptions() const;
+
+    Entry* entry_;
+    Definition definition_;
+    core::Source source_;
+    std::unique_ptr<sink::Sink> sink_;
+    BronzeSink* bronze_ = nullptr;
+    std::unique_ptr<sink::Sink> filter_;
+    std::unique_ptr<pipeline::Pipeline> pipeline_;
+    core::Lsn resume_;
+    core::Lsn published_;
+    std::string reported_error_;
+    std::uint64_t rate_rows_ = 0;
+    std::int64_t rate_since_us_ = 0;
+};
+
+void Delivery::Load(std::int64_t stream_id) {
+    pg::TransactionScope transaction;
+    if (!LoadDefinition(stream_id, &definition_)) {
+        pg::Throw("42704", "the stream was dropped");
+    }
+    source_.system_identifier = GetSystemIdentifier();
+    source_.database_oid = MyDatabaseId;
+    const char* database = pg::Call([]() { return get_database_name(MyDatabaseId); });
+    source_.database = database != nullptr ? database : "";
+    source_.stream = definition_.name;
+    source_.epoch = definition_.epoch;
+    transaction.Commit();
+}
+
+void Delivery::OpenSink() {
+    if (definition_.sink == "bronze") {
+        auto bronze = std::make_unique<BronzeSink>(definition_);
+        bronze_ = bronze.get();
+        sink_ = std::move(bronze);
+    } else if (definition_.sink == "memory") {
+        sink_ = std::make_unique<sink::MemorySink>();
+    } else {
+        pipeline::MessageSinkOptions options;
+        options.source = source_;
+        options.format = definition_.format;
+        options.options_json = definition_.options_json;
+        options.start.value = entry_->slot_start_lsn.load();
+        sink_ =
+            pg::ValueOrThrow(pipeline::MakeMessageSink(options, LoadTransport(definition_), *this));
+    }
+    resume_ = pg::ValueOrThrow(sink_->ResumePosition());
+    entry_->resume_lsn.store(resume_.value);
+    entry_->durable_lsn.store(resume_.value);
+    entry_->deliverer_ready.store(true);
+}
+
+bool Delivery::WaitForSlot() {
+    while (!entry_->slot_ready.load()) {
+        if (entry_->slot_lost.load()) {
+            pg::TransactionScope transaction;
+            pg::SpiScope spi;
+            spi.Execute(
+                "UPDATE bitvelocity.stream SET phase = 'needs_resync', phase_reason = "
+                "'replication slot ' || quote_ident(slot_name) || ' is gone or was invalidated' "
+                "WHERE stream_id = $1",
+                {pg::Param::Int(definition_.stream_id)});
+            worker::CatalogChanged();
+            transaction.Commit();
+            pg::Throw(
+                "55000", "replication slot \"" + definition_.slot_name + "\" is lost",
+                "It does not exist any more or was invalidated; changes since its last position "
+                "cannot be read.",
+                "Run SELECT bitvelocity.resync_stream(" + pg::QuoteLiteral(definition_.name) +
+                    ").");
+        }
+        if (worker::StopRequested() || entry_->stop.load()) {
+            return false;
+        }
+        pg::Call([]() { worker::Wait(100); });
+    }
+    if (definition_.phase == "starting") {
+        pg::TransactionScope transaction;
+        {
+            pg::SpiScope spi;
+            spi.Execute(
+                "UPDATE bitvelocity.stream SET phase = 'streaming', phase_reason = NULL "
+                "WHERE stream_id = $1",
+                {pg::Param::Int(definition_.stream_id)});
+        }
+        transaction.Commit();
+    }
+    return true;
+}
+
+wal::ParserOptions Delivery::ParserOptions() const {
+    wal::ParserOptions options;
+    options.source = source_;
+    options.context_secret = GetShared()->context_secret;
+    return options;
+}
+
+bool Delivery::CopyRows() {
+    const core::Lsn position = std::max(resume_, core::Lsn{entry_->slot_start_lsn.load()});
+    {
+        // A pipeline of its own: the rows come before anything that is decoded.
+        pipeline::Pipeline copy(ParserOptions(), resume_, *sink_);
+        if (!CopyExistingRows(&definition_, entry_, copy, *sink_, bronze_, source_, position)) {
+            return false;
+        }
+    }
+    filter_ = MakeCopyFilter(definition_, position, *sink_);
+    pipeline_ = std::make_unique<pipeline::Pipeline>(ParserOptions(), resume_,
+                                                     filter_ != nullptr ? *filter_ : *sink_);
+    Publish();
+    entry_->state.store(static_cast<std::uint32_t>(State::kStreaming));
+    entry_->may_decode.store(true);
+    WakeDecoder(entry_);
+    return true;
+}
+
+void Delivery::NoteStop() {
+    if (worker::StopRequested() && !entry_->stop.exchange(true)) {
+        entry_->stop_deadline_us.store(worker::Now() + kStopUs);
+        WakeDecoder(entry_);
+    }
+    if (entry_->stop.load()) {
+        entry_->state.store(static_cast<std::uint32_t>(State::kStopping));
+        entry_->sink_down.store(!sink_->health().reachable);
+    }
+}
+
+core::Status Delivery::Wait(int wake_fd, std::int64_t timeout_ms) {
+    pg::Call([wake_fd, timeout_ms]() { worker::Wait(timeout_ms, wake_fd); });
+    NoteStop();
+    Publish();
+    if (entry_->stop.load()) {
+        const std::int64_t deadline = entry_->stop_deadline_us.load();
+        if (entry_->sink_down.load() || (deadline != 0 && worker::Now() >= deadline)) {
+            return core::Status::Fail(core::kQueryCanceled, "stopped while waiting for the sink",
+                                      "What was not acknowledged is delivered again.");
+        }
+    }
+    return core::Status::Ok();
+}
+
+void Delivery::MeasureRate(std::int64_t now_us) {
+    const std::uint64_t rows = pipeline_->statistics().rows;
+    if (now_us - rate_since_us_ >= 1'000'000) {
+        entry_->rate_x100.store((rows - rate_rows_) * 100'000'000ULL /
+                                static_cast<std::uint64_t>(now_us - rate_since_us_));
+        rate_rows_ = rows;
+        rate_since_us_ = now_us;
+    }
+}
+
+void Delivery::Publish() {
+    const core::Lsn durable = sink_->DurablePosition();
+    if (durable > published_) {
+        published_ = durable;
+        entry_->durable_lsn.store(durable.value);
+        ConditionVariableBroadcast(&entry_->progress);
+    }
+    if (pipeline_ == nullptr) {
+        return;
+    }
+    const pipeline::Statistics& statistics = pipeline_->statistics();
+    entry_->rows.store(statistics.rows, std::memory_order_relaxed);
+    entry_->transactions.store(statistics.transactions, std::memory_order_relaxed);
+    if (statistics.last_commit_time_us != 0) {
+        entry_->last_commit_at.store(
+            statistics.last_commit_time_us -
+            static_cast<std::int64_t>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
+    }
+    MeasureRate(worker::Now());
+    const sink::Health health = sink_->health();
+    const std::string& error = health.reachable ? std::string() : health.last_error;
+    if (error != reported_error_) {
+        reported_error_ = error;
+        if (error.empty()) {
+            ClearError(entry_);
+        } else {
+            SetError(entry_, error.c_str(), health.hint.c_str());
+            ereport(LOG, (errmsg("bitvelocity stream \"%s\" cannot reach its sink: %s",
+                                 entry_->name, error.c_str()),
+                          errhint("It goes on by itself; WAL is retained meanwhile.")));
+        }
+    }
+}
+
+void Delivery::Deliver() {
+    Receiver receiver{};
+    const bool open =
+        pg::Call([&receiver, entry = entry_]() { return OpenReceiver(&receiver, entry); });
+    if (!open) {
+        return;
+    }
+    ClearError(entry_);
+    entry_->started_at.store(GetCurrentTimestamp());
+    rate_since_us_ = worker::Now();
+    for (;;) {
+        NoteStop();
+        const char* bytes = nullptr;
+        std::size_t length = 0;
+        const Received received = pg::Call(
+            [&receiver, &bytes, &length]() { return Receive(&receiver, &bytes, &length); });
+        if (received == Received::kEnd) {
+            return;
+        }
+        if (received == Received::kBatch) {
+            pg::ThrowIfError(pipeline_->Feed({reinterpret_cast<const std::byte*>(bytes), length}));
+            pg::ThrowIfError(pipeline_->Boundary(false));
+            Publish();
+            pg::Call([]() { CHECK_FOR_INTERRUPTS(); });
+            continue;
+        }
+        pg::ThrowIfError(pipeline_->Boundary(true));
+        Publish();
+        pg::Call([fd = sink_->wake_fd()]() { worker::Wait(kIdleMs, fd); });
+    }
+}
+
+void Delivery::Finish() {
+    // A transaction that was cut off is not there: it comes again from its beginning.
+    if (pipeline_ != nullptr && !pipeline_->in_transaction()) {
+        const std::int64_t deadline = entry_->stop_deadline_us.load();
+        const std::int64_t left = deadline == 0 ? kStopUs : deadline - worker::Now();
+        const bool down = !sink_->health().reachable;
+        const core::Status drained =
+            sink_->Drain(down ? 0 : std::max<std::int64_t>(left / 1000, 0));
+        if (!drained.ok() && drained.error().sqlstate != core::kQueryCanceled) {
+            throw pg::StatusError(drained.error());
+        }
+    }
+    Publish();
+    entry_->delivered.store(true);
+    WakeDecoder(entry_);
+}
+
+}  // namespace
+
+void DelivererMain(const worker::ServiceStart& start) {
+    RunProcess(start, Role::kDeliverer, [&start](Entry* entry) {
+        Delivery delivery(entry);
+        delivery.Load(start.id);
+        if (!delivery.WaitForSlot()) {
+            return;
+        }
+        delivery.OpenSink();
+        if (!delivery.CopyRows()) {
+            return;
+        }
+        delivery.Deliver();
+        delivery.Finish();
+    });
+}
+
+}  // namespace bitvelocity::stream

@@ -1,0 +1,15 @@
+// TypeRecord: the types of a Relation message, read under the historic snapshot.
+//
+// Called from the decoder's write callback, so the schema is as of the change. Only system caches
+// and the relation cache are looked at (the type cache would remember rows of the past). Plain
+// data; may raise. The layout is documented in wal/frame.hpp.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace bitvelocity::stream {
+
+// `relation_message`: the bytes of pgoutput's R message, tag included. Appends the record to `out`.
+void AppendTypeRecord(StringInfo out, const char* relation_message, std::size_t length);
+
+}  // namespace bitvelocity::stream

@@ -1,0 +1,366 @@
+#include "stream/verbs.hpp"
+
+#include <set>
+
+#include "core/nearest.hpp"
+#include "pg/boundary.hpp"
+#include "pg/scopes.hpp"
+#include "pg/spi.hpp"
+#include "pipeline/message_sink.hpp"
+#include "stream/published_tables.hpp"
+#include "trail/bronze_table.hpp"
+#include "worker/worker.hpp"
+#include "pg/postgres.hpp"
+
+#include "stream/shared.hpp"
+
+namespace bitvelocity::stream {
+
+namespace {
+
+constexpr const char* kEmbedded = "bronze";
+// bitvelocity_<oid>_<stream>_<8 hex digits> has to fit a slot name of 63 bytes.
+constexpr std::size_t kNameLength = 30;
+
+struct StreamRow {
+    std::int32_t id = 0;
+    std::string sink;
+    std::string format;
+    bool own_publications = false;
+    std::string phase;
+};
+
+void RequireLogicalWal() {
+    worker::RequireAvailable();
+    if (!XLogLogicalInfoActive()) {
+        pg::Throw(
+            "55000", "wal_level is not logical",
+            "Streams decode the WAL, which carries what they need only with wal_level = logical.",
+            "Run ALTER SYSTEM SET wal_level = 'logical', then restart the server.");
+    }
+}
+
+void ValidateName(const std::string& name) {
+    bool good = !name.empty() && name.size() <= kNameLength;
+    for (const char c : name) {
+        good = good && ((c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_');
+    }
+    if (!good) {
+        pg::Throw("42602", "invalid stream name \"" + name + "\"",
+                  "A stream's name is part of its slot's name.",
+                  "Use 1 to 30 lower-case letters, digits and underscores.");
+    }
+}
+
+// One stream definition changes at a time in a database.
+StreamRow LockStream(const std::string& name) {
+    pg::CatalogScope as_extension;
+    pg::SpiScope spi;
+    const pg::Rows rows = spi.Execute(
+        "SELECT stream_id, sink, format, own_publications, phase FROM bitvelocity.stream "
+        "WHERE stream_name = $1 FOR UPDATE",
+        {pg::Param::Text(name)});
+    if (rows.empty()) {
+        const pg::Rows all = spi.Execute("SELECT stream_name FROM bitvelocity.stream");
+        std::set<std::string> names;
+        for (std::size_t i = 0; i < all.size(); ++i) {
+            names.insert(all.Text(i, 1).value_or(""));
+        }
+        pg::Throw("42704", "stream \"" + name + "\" does not exist", {},
+                  names.empty()
+                      ? "There is no stream yet: SELECT bitvelocity.create_bronze('a_table')."
+                      : core::NearestHint(name, names, "streams"));
+    }
+    StreamRow row;
+    row.id = static_cast<std::int32_t>(rows.Int(0, 1));
+    row.sink = rows.Text(0, 2).value_or("");
+    row.format = rows.Text(0, 3).value_or("");
+    row.own_publications = rows.Bool(0, 4);
+    row.phase = rows.Text(0, 5).value_or("");
+    return row;
+}
+
+std::string NewSlotName(const std::string& stream) {
+    std::uint32_t random = 0;
+    if (!pg_strong_random(&random, sizeof(random))) {
+        pg::Throw(core::kInternalError, "could not generate a random slot name");
+    }
+    char name[NAMEDATALEN];
+    snprintf(name, sizeof(name), "bitvelocity_%u_%s_%08x", MyDatabaseId, stream.c_str(), random);
+    return name;
+}
+
+std::string TextArray(const std::vector<std::string>& values) {
+    std::string array = "{";
+    for (const std::string& value : values) {
+        array += array.size() > 1 ? ",\"" : "\"";
+        for (const char c : value) {
+            if (c == '"' || c == '\\') {
+                array.push_back('\\');
+            }
+            array.push_back(c);
+        }
+        array.push_back('"');
+    }
+    return array + "}";
+}
+
+void AddTable(std::int32_t stream_id, core::Oid table, core::Oid bronze, bool snapshot) {
+    pg::CatalogScope as_extension;
+    pg::SpiScope spi;
+    spi.Execute(
+        "INSERT INTO bitvelocity.stream_table (stream_id, relation, bronze, existing_rows) "
+        "VALUES ($1, $2, NULLIF($3, 0::oid), $4)",
+        {pg::Param::Int(stream_id), pg::Param::OidValue(table), pg::Param::OidValue(bronze),
+         pg::Param::Text(snapshot ? "pending" : "none")});
+}
+
+void Changed(std::int32_t stream_id) {
+    {
+        pg::CatalogScope as_extension;
+        pg::SpiScope spi;
+        spi.Execute("UPDATE bitvelocity.stream SET version = version + 1 WHERE stream_id = $1",
+                    {pg::Param::Int(stream_id)});
+    }
+    worker::CatalogChanged();
+}
+
+bool HasTable(std::int32_t stream_id, core::Oid table) {
+    pg::CatalogScope as_extension;
+    pg::SpiScope spi;
+    return !spi.Execute(
+                   "SELECT 1 FROM bitvelocity.stream_table WHERE stream_id = $1 AND "
+                   "relation = $2",
+                   {pg::Param::Int(stream_id), pg::Param::OidValue(table)})
+                .empty();
+}
+
+// Publishes tables through the stream's own publications, each in the way its key allows.
+void Publish(const std::string& stream, const std::vector<core::Oid>& tables,
+             const std::string& on_missing_key) {
+    std::vector<core::Oid> full;
+    std::vector<core::Oid> insert_only;
+    for (const core::Oid table : tables) {
+        RequirePublishable(table);
+        (HandleMissingKey(table, on_missing_key) ? insert_only : full).push_back(table);
+    }
+    EnsurePublications(stream);
+    PublishTables(stream, full, false);
+    PublishTables(stream, insert_only, true);
+}
+
+std::vector<core::Oid> TablesOfPublication(const std::string& publication) {
+    pg::SpiScope spi;
+    const pg::Rows owned =
+        spi.Execute("SELECT pg_has_role(pubowner, 'USAGE') FROM pg_publication WHERE pubname = $1",
+                    {pg::Param::Name(publication)});
+    if (owned.empty()) {
+        pg::Throw("42704", "publication \"" + publication + "\" does not exist", {},
+                  "CREATE PUBLICATION first, or pass tables => ARRAY[...]::regclass[].");
+    }
+    if (!owned.Bool(0, 1)) {
+        pg::Throw("42501", "must be owner of publication \"" + publication + "\"");
+    }
+    const pg::Rows rows = spi.Execute(
+        "SELECT DISTINCT c.oid FROM pg_publication_tables p JOIN pg_namespace n ON n.nspname = "
+        "p.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename "
+        "WHERE p.pubname = $1 AND p.schemaname <> 'bitvelocity' ORDER BY 1",
+        {pg::Param::Name(publication)});
+    std::vector<core::Oid> tables;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        tables.push_back(rows.OidValue(i, 1));
+    }
+    return tables;
+}
+
+void RequireOneOf(const std::string& what, const std::string& value,
+                  const std::set<std::string>& known) {
+    if (known.count(value) == 0) {
+        pg::Throw("22023", "unknown " + what + " \"" + value + "\"", {},
+                  core::NearestHint(value, known, "values"));
+    }
+}
+
+std::int32_t InsertStream(const NewStream& request, const std::vector<std::string>& publications,
+                          bool own_publications) {
+    const core::Oid owner = GetUserId();
+    pg::CatalogScope as_extension;
+    pg::SpiScope spi;
+    if (!spi.Execute("SELECT 1 FROM bitvelocity.stream WHERE stream_name = $1",
+                     {pg::Param::Text(request.name)})
+             .empty()) {
+        pg::Throw("42710", "stream \"" + request.name + "\" already exists", {},
+                  "alter_stream adds tables to it; drop_stream removes it.");
+    }
+    const pg::Rows row = spi.Execute(
+        "INSERT INTO bitvelocity.stream (stream_name, owner, sink, format, publications, "
+        "own_publications, snapshot, options, slot_name, system_identifier) VALUES ($1, $2, $3, "
+        "$4, "
+        "$5::text[], $6, $7, $8::jsonb, $9, (SELECT system_identifier::text FROM "
+        "pg_control_system())) RETURNING stream_id",
+        {pg::Param::Text(request.name), pg::Param::OidValue(owner), pg::Param::Text(request.sink),
+         pg::Param::Text(request.format), pg::Param::Text(TextArray(publications)),
+         pg::Param::Bool(own_publications), pg::Param::Bool(request.snapshot),
+         pg::Param::Text(request.options_json), pg::Param::Text(NewSlotName(request.name))});
+    return static_cast<std::int32_t>(row.Int(0, 1));
+}
+
+void LockDefinitions() {
+    pg::CatalogScope as_extension;
+    pg::SpiScope spi;
+    spi.Execute("LOCK TABLE bitvelocity.stream IN SHARE ROW EXCLUSIVE MODE");
+}
+
+}  // namespace
+
+void CreateStream(const NewStream& request) {
+    RequireLogicalWal();
+    ValidateName(request.name);
+    RequireOneOf("on_missing_key", request.on_missing_key, {"error", "full", "insert_only"});
+    pg::ThrowIfError(
+        pipeline::ValidateStreamOptions(request.sink, request.format, request.options_json));
+    if (request.tables.empty() == !request.publication.has_value()) {
+        pg::Throw(
+            "22023", "exactly one of tables and publication has to be given", {},
+            "tables => ARRAY['orders']::regclass[] makes a publication for them; publication => "
+            "'name' uses one of yours.");
+    }
+    LockDefinitions();
+    std::vector<core::Oid> tables = request.tables;
+    std::vector<std::string> publications;
+    if (request.publication) {
+        tables = TablesOfPublication(*request.publication);
+        publications = {*request.publication};
+    } else {
+        Publish(request.name, tables, request.on_missing_key);
+        publications = PublicationsOf(request.name);
+    }
+    const std::int32_t id = InsertStream(request, publications, !request.publication.has_value());
+    for (const core::Oid table : tables) {
+        const core::Oid bronze =
+            request.sink == kEmbedded ? trail::CreateBronzeTable(table) : InvalidOid;
+        AddTable(id, table, bronze, request.snapshot);
+    }
+    worker::CatalogChanged();
+}
+
+core::Oid CreateBronze(core::Oid source, const std::string& target) {
+    RequireLogicalWal();
+    RequirePublishable(source);
+    LockDefinitions();
+    std::int32_t id = 0;
+    bool snapshot = true;
+    {
+        pg::CatalogScope as_extension;
+        pg::SpiScope spi;
+        const pg::Rows rows =
+            spi.Execute("SELECT stream_id, snapshot FROM bitvelocity.stream WHERE stream_name = $1",
+                        {pg::Param::Text(kEmbedded)});
+        if (!rows.empty()) {
+            id = static_cast<std::int32_t>(rows.Int(0, 1));
+            snapshot = rows.Bool(0, 2);
+        }
+    }
+    if (id != 0 && HasTable(id, source)) {
+        pg::Throw("42710", "table " + pg::QualifiedName(source) + " has a bronze table already", {},
+                  "SELECT bronze FROM bitvelocity.stream_table tells its name.");
+    }
+    Publish(kEmbedded, {source}, "error");
+    const core::Oid bronze = trail::CreateBronzeTable(source, target);
+    if (id == 0) {
+        NewStream request;
+        request.name = kEmbedded;
+        request.sink = kEmbedded;
+        request.format = "event";
+        request.options_json = "{}";
+        id = InsertStream(request, PublicationsOf(kEmbedded), true);
+    }
+    AddTable(id, source, bronze, snapshot);
+    Changed(id);
+    return bronze;
+}
+
+void AlterStream(const std::string& name, const std::vector<core::Oid>& add_tables,
+                 const std::vector<core::Oid>& drop_tables,
+                 const std::optional<std::string>& options_json) {
+    const StreamRow stream = LockStream(name);
+    if ((!add_tables.empty() || !drop_tables.empty()) && !stream.own_publications) {
+        pg::Throw("55000", "stream \"" + name + "\" uses a publication of yours",
+                  "Its tables are those of the publication.",
+                  "Use ALTER PUBLICATION ... ADD TABLE / DROP TABLE.");
+    }
+    for (const core::Oid table : add_tables) {
+        if (HasTable(stream.id, table)) {
+            pg::Throw("42710", "table " + pg::QualifiedName(table) + " is already in stream \"" +
+                                   name + "\"");
+        }
+    }
+    Publish(name, add_tables, "error");
+    for (const core::Oid table : add_tables) {
+        AddTable(stream.id, table,
+                 stream.sink == kEmbedded ? trail::CreateBronzeTable(table) : InvalidOid, true);
+    }
+    for (const core::Oid table : drop_tables) {
+        if (!HasTable(stream.id, table)) {
+            pg::Throw("42704",
+                      "table " + pg::QualifiedName(table) + " is not in stream \"" + name + "\"");
+        }
+        pg::RequireOwner(table);
+        UnpublishTable(name, table);
+        pg::CatalogScope as_extension;
+        pg::SpiScope spi;
+        spi.Execute("DELETE FROM bitvelocity.stream_table WHERE stream_id = $1 AND relation = $2",
+                    {pg::Param::Int(stream.id), pg::Param::OidValue(table)});
+    }
+    {
+        pg::CatalogScope as_extension;
+        pg::SpiScope spi;
+        if (options_json) {
+            pg::ThrowIfError(
+                pipeline::ValidateStreamOptions(stream.sink, stream.format, *options_json));
+            spi.Execute("UPDATE bitvelocity.stream SET options = $2::jsonb WHERE stream_id = $1",
+                        {pg::Param::Int(stream.id), pg::Param::Text(*options_json)});
+        }
+    }
+    Changed(stream.id);
+}
+
+void PauseStream(const std::string& name, bool paused) {
+    const StreamRow stream = LockStream(name);
+    {
+        pg::CatalogScope as_extension;
+        pg::SpiScope spi;
+        spi.Execute("UPDATE bitvelocity.stream SET paused = $2 WHERE stream_id = $1",
+                    {pg::Param::Int(stream.id), pg::Param::Bool(paused)});
+    }
+    worker::CatalogChanged();
+}
+
+void DropStream(const std::string& name) {
+    const StreamRow stream = LockStream(name);
+    if (stream.own_publications) {
+        DropPublications(name);
+    }
+    pg::CatalogScope as_extension;
+    pg::SpiScope spi;
+    spi.Execute("DELETE FROM bitvelocity.stream WHERE stream_id = $1", {pg::Param::Int(stream.id)});
+    worker::CatalogChanged();
+}
+
+void ResyncStream(const std::string& name) {
+    RequireLogicalWal();
+    const StreamRow stream = LockStream(name);
+    pg::CatalogScope as_extension;
+    pg::SpiScope spi;
+    // A new slot, a new epoch: what is delivered now is newer than everything before.
+    spi.Execute(
+        "UPDATE bitvelocity.stream SET phase = 'starting', phase_reason = NULL, slot_name = $2, "
+        "epoch = epoch + 1, version = version + 1 WHERE stream_id = $1",
+        {pg::Param::Int(stream.id), pg::Param::Text(NewSlotName(name))});
+    spi.Execute(
+        "UPDATE bitvelocity.stream_table SET existing_rows = 'pending' WHERE stream_id = $1",
+        {pg::Param::Int(stream.id)});
+    worker::CatalogChanged();
+}
+
+}  // namespace bitvelocity::stream

@@ -1,0 +1,39 @@
+// Verbs: what the SQL functions of streams do, as one call each. Backend, inside a transaction.
+//
+// All throw (SQLSTATE, DETAIL, HINT) and leave nothing half done: the caller's transaction decides.
+// The processes of a stream learn of it at commit.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/schema.hpp"
+
+namespace bitvelocity::stream {
+
+struct NewStream {
+    std::string name;
+    std::vector<core::Oid> tables;
+    std::optional<std::string> publication;
+    std::string sink;
+    std::string format;
+    bool snapshot = true;
+    std::string on_missing_key;  // error, full, insert_only
+    std::string options_json;
+};
+
+void CreateStream(const NewStream& request);
+void AlterStream(const std::string& name, const std::vector<core::Oid>& add_tables,
+                 const std::vector<core::Oid>& drop_tables,
+                 const std::optional<std::string>& options_json);
+void PauseStream(const std::string& name, bool paused);
+void DropStream(const std::string& name);
+void ResyncStream(const std::string& name);
+// The bronze table of `source`, written by the database's one embedded stream.
+core::Oid CreateBronze(core::Oid source, const std::string& target);
+
+// False at the timeout. Waits for the stream to run and for everything before `lsn` to be durable.
+bool WaitForStream(const std::string& name, std::uint64_t lsn, std::int64_t timeout_ms);
+
+}  // namespace bitvelocity::stream
