@@ -1,0 +1,399 @@
+// The message sink with a transport that acknowledges as the test says: what may be confirmed, what
+// happens when it is full, refuses a message or goes away.
+
+#include "pipeline/message_sink.hpp"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "core/lsn.hpp"
+#include "core/schema.hpp"
+
+namespace bitvelocity::pipeline {
+namespace {
+
+using core::Lsn;
+
+struct Sent {
+    std::string topic;
+    std::string key;
+    std::string value;
+    std::string headers;
+    std::uint64_t tag = 0;
+};
+
+// What the test sees of the transport, which the sink owns.
+struct Broker {
+    std::vector<Sent> messages;
+    std::size_t room = 1000000;
+    std::deque<std::size_t> acknowledge;  // indexes of messages, served by the next Poll
+    std::size_t fail = SIZE_MAX;
+    core::Status poll_status() const { return fatal ? Fatal() : core::Status::Ok(); }
+    bool fatal = false;
+    int flushes = 0;
+    bool reachable = true;
+
+    static core::Status Fatal() {
+        return core::Status::Fail(core::kConnectionFailure, "the producer cannot go on");
+    }
+    [[nodiscard]] std::string Topics() const {
+        std::string text;
+        for (const Sent& sent : messages) {
+            text += sent.topic + " ";
+        }
+        return text;
+    }
+};
+
+class FakeTransport final : public sink::Transport {
+  public:
+    explicit FakeTransport(Broker& broker) : broker_(broker) {}
+    core::Result<sink::SendResult> Send(const sink::OutgoingMessage& message) override {
+        if (broker_.room == 0) {
+            return sink::SendResult::kFull;
+        }
+        --broker_.room;
+        Sent sent{std::string(message.destination),
+                  std::string(message.key),
+                  std::string(message.value),
+                  {},
+                  message.tag};
+        for (const sink::Header& header : message.headers) {
+            sent.headers += std::string(header.name) + "=" + std::string(header.value) + ";";
+        }
+        broker_.messages.push_back(std::move(sent));
+        return sink::SendResult::kQueued;
+    }
+    core::Status Poll(sink::AckHandler& handler) override {
+        for (; !broker_.acknowledge.empty(); broker_.acknowledge.pop_front()) {
+            handler.OnAck(broker_.messages[broker_.acknowledge.front()].tag);
+            ++broker_.room;
+        }
+        if (broker_.fail != SIZE_MAX) {
+            core::Error error;
+            error.sqlstate = core::kProgramLimitExceeded;
+            error.message = "too large";
+            error.detail = "5000000 bytes.";
+            handler.OnFailure(broker_.messages[std::exchange(broker_.fail, SIZE_MAX)].tag, error);
+        }
+        return broker_.poll_status();
+    }
+    void Flush() override { ++broker_.flushes; }
+    [[nodiscard]] int wake_fd() const override { return -1; }
+    [[nodiscard]] sink::Health health() const override {
+        sink::Health health;
+        health.reachable = broker_.reachable;
+        return health;
+    }
+
+  private:
+    Broker& broker_;
+};
+
+// Acknowledges the oldest message at each wait, and refuses once told to stop.
+class FakeWaiter final : public sink::Waiter {
+  public:
+    explicit FakeWaiter(Broker& broker) : broker_(broker) {}
+    core::Status Wait(int, std::int64_t) override {
+        ++waits;
+        if (stopping) {
+            return core::Status::Fail(core::kQueryCanceled, "stopping");
+        }
+        if (next < broker_.messages.size()) {
+            broker_.acknowledge.push_back(next++);
+        }
+        return core::Status::Ok();
+    }
+    int waits = 0;
+    std::size_t next = 0;
+    bool stopping = false;
+
+  private:
+    Broker& broker_;
+};
+
+class MessageSinkTest : public testing::Test {
+  protected:
+    void Make(const std::string& format = "flat", const std::string& options = "{}") {
+        MessageSinkOptions settings;
+        settings.source.system_identifier = 7;
+        settings.source.database_oid = 5;
+        settings.source.database = "shop";
+        settings.source.stream = "s:1";
+        settings.source.epoch = 3;
+        settings.format = format;
+        settings.options_json = options;
+        settings.start = Lsn{0x50};
+        auto made = MakeMessageSink(settings, std::make_unique<FakeTransport>(broker_), waiter_);
+        ASSERT_TRUE(made.ok()) << made.error().message;
+        sink_ = std::move(*made);
+        source_ = settings.source;
+        auto text = std::make_shared<core::TypeDescription>();
+        text->oid = 25;
+        text->schema = "pg_catalog";
+        text->name = "text";
+        text->category = 'S';
+        text_ = std::move(text);
+        orders_ = Table(16, "orders");
+        items_ = Table(17, "items");
+    }
+
+    core::RelationSchema Table(core::Oid oid, std::string name) {
+        core::RelationSchema relation;
+        relation.oid = oid;
+        relation.schema = "public";
+        relation.name = std::move(name);
+        relation.version = 1;
+        relation.columns.resize(2);
+        relation.columns[0].name = "id";
+        relation.columns[0].type = text_;
+        relation.columns[0].key = true;
+        relation.columns[1].name = "note";
+        relation.columns[1].type = text_;
+        return relation;
+    }
+
+    core::Status Insert(const core::RelationSchema& relation, std::string_view id,
+                        std::string_view note = "n", const core::Context* context = nullptr) {
+        const core::Value values[] = {{core::ValueKind::kText, id}, {core::ValueKind::kText, note}};
+        core::Change change;
+        change.relation = &relation;
+        change.after = values;
+        change.identity.source = &source_;
+        change.identity.commit_lsn = transaction_.commit_lsn;
+        change.identity.xid = transaction_.xid;
+        change.identity.ordinal = ++ordinal_;
+        change.context = context;
+        return sink_->Write(change);
+    }
+
+    void Begin(std::uint64_t commit_lsn) {
+        transaction_ = {};
+        transaction_.commit_lsn = Lsn{commit_lsn};
+        transaction_.xid = 42;
+        ordinal_ = 0;
+        ASSERT_TRUE(sink_->Begin(transaction_).ok());
+    }
+    void Commit(std::uint64_t end_lsn) {
+        transaction_.end_lsn = Lsn{end_lsn};
+        ASSERT_TRUE(sink_->Commit(transaction_).ok());
+    }
+    void OneRow(std::uint64_t commit_lsn, std::uint64_t end_lsn) {
+        Begin(commit_lsn);
+        ASSERT_TRUE(Insert(orders_, "1").ok());
+        Commit(end_lsn);
+    }
+    void Acknowledge(std::vector<std::size_t> messages) {
+        broker_.acknowledge.assign(messages.begin(), messages.end());
+        ASSERT_TRUE(sink_->Poll().ok());
+    }
+
+    Broker broker_;
+    FakeWaiter waiter_{broker_};
+    std::unique_ptr<sink::Sink> sink_;
+    core::Source source_;
+    core::TypePtr text_;
+    core::RelationSchema orders_;
+    core::RelationSchema items_;
+    core::Transaction transaction_;
+    std::uint64_t ordinal_ = 0;
+};
+
+TEST_F(MessageSinkTest, ConfirmsOnlyTheLongestAcknowledgedPrefix) {
+    Make();
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x50});
+    OneRow(0x100, 0x110);
+    OneRow(0x200, 0x210);
+    OneRow(0x300, 0x310);
+    Acknowledge({2});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x50});
+    Acknowledge({0});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+    Acknowledge({1});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x310});
+}
+
+TEST_F(MessageSinkTest, AnOpenTransactionIsNotConfirmedThoughAllIsAcknowledged) {
+    Make();
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    Acknowledge({0});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x50});
+    Commit(0x110);
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+}
+
+TEST_F(MessageSinkTest, ProgressCountsOnceNothingIsInFlight) {
+    Make();
+    ASSERT_TRUE(sink_->Progress(Lsn{0x80}).ok());
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x80});
+    OneRow(0x100, 0x110);
+    ASSERT_TRUE(sink_->Progress(Lsn{0x180}).ok());
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x80});
+    Acknowledge({0});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x180});
+    Begin(0x200);
+    Commit(0x210);  // nothing of it reached the sink
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x210});
+}
+
+// Progress behind a later transaction must not come back when an earlier one is acknowledged.
+TEST_F(MessageSinkTest, ThePositionNeverGoesBack) {
+    Make();
+    OneRow(0x100, 0x110);
+    ASSERT_TRUE(sink_->Progress(Lsn{0x180}).ok());
+    OneRow(0x200, 0x210);
+    Acknowledge({0});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+    Acknowledge({1});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x210});
+    ASSERT_TRUE(sink_->Progress(Lsn{0x180}).ok());
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x210});
+}
+
+TEST_F(MessageSinkTest, WaitsWhileTheTransportIsFullAndLosesNothing) {
+    Make();
+    broker_.room = 2;
+    Begin(0x100);
+    for (int i = 0; i < 10; ++i) {
+        ASSERT_TRUE(Insert(orders_, std::to_string(i)).ok());
+    }
+    Commit(0x110);
+    ASSERT_EQ(broker_.messages.size(), 10u);
+    for (int i = 0; i < 10; ++i) {
+        EXPECT_EQ(broker_.messages[i].key.find(std::to_string(i)) != std::string::npos, true);
+    }
+    EXPECT_EQ(waiter_.waits, 8);
+}
+
+TEST_F(MessageSinkTest, StopsWaitingWhenTheWaiterRefuses) {
+    Make();
+    broker_.room = 0;
+    waiter_.stopping = true;
+    Begin(0x100);
+    const core::Status status = Insert(orders_, "1");
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().sqlstate, core::kQueryCanceled);
+}
+
+TEST_F(MessageSinkTest, AMessageThatIsRefusedStopsTheStreamAndNamesItsTable) {
+    Make();
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    ASSERT_TRUE(Insert(items_, "2").ok());
+    Commit(0x110);
+    broker_.acknowledge = {0};
+    broker_.fail = 1;
+    const core::Status status = sink_->Boundary(true);
+    ASSERT_FALSE(status.ok());
+    EXPECT_EQ(status.error().sqlstate, core::kProgramLimitExceeded);
+    EXPECT_NE(status.error().detail.find("5000000 bytes"), std::string::npos);
+    EXPECT_NE(status.error().detail.find("\"public.items\""), std::string::npos);
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x50});
+    EXPECT_FALSE(sink_->Poll().ok());
+}
+
+TEST_F(MessageSinkTest, ACharacterThatNoEncoderTakesNamesItsTable) {
+    Make("event");
+    Begin(0x100);
+    const core::Status status = Insert(orders_, "1", "\xff\xfe");
+    ASSERT_FALSE(status.ok());
+    EXPECT_NE(status.error().detail.find("\"public.orders\""), std::string::npos);
+}
+
+TEST_F(MessageSinkTest, AFatalErrorOfTheTransportEndsTheSink) {
+    Make();
+    broker_.fatal = true;
+    EXPECT_FALSE(sink_->Boundary(false).ok());
+}
+
+TEST_F(MessageSinkTest, ServesAcknowledgementsInsideALongTransaction) {
+    Make();
+    broker_.room = 100000;
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    broker_.acknowledge = {0};
+    for (int i = 0; i < 2000; ++i) {
+        ASSERT_TRUE(Insert(orders_, "1").ok());
+    }
+    EXPECT_TRUE(broker_.acknowledge.empty());
+    EXPECT_EQ(waiter_.waits, 0);
+}
+
+TEST_F(MessageSinkTest, FlushesOnlyWhenIdle) {
+    Make();
+    ASSERT_TRUE(sink_->Boundary(false).ok());
+    EXPECT_EQ(broker_.flushes, 0);
+    ASSERT_TRUE(sink_->Boundary(true).ok());
+    EXPECT_EQ(broker_.flushes, 1);
+}
+
+TEST_F(MessageSinkTest, DrainsToTheLastAcknowledgement) {
+    Make();
+    OneRow(0x100, 0x110);
+    OneRow(0x200, 0x210);
+    ASSERT_TRUE(sink_->Drain(60000).ok());
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x210});
+}
+
+TEST_F(MessageSinkTest, ADrainGivesUpAtItsDeadlineAlsoWhenTheWaiterRefuses) {
+    Make();
+    OneRow(0x100, 0x110);
+    waiter_.stopping = true;
+    ASSERT_TRUE(sink_->Drain(50).ok());
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x50});
+    EXPECT_LE(waiter_.waits, 1);
+}
+
+TEST_F(MessageSinkTest, NamesTopicsByTable) {
+    Make("flat", R"({"topic": "{database}.{table}"})");
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    ASSERT_TRUE(Insert(items_, "1").ok());
+    orders_.name = "orders2";
+    ++orders_.version;
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    Commit(0x110);
+    EXPECT_EQ(broker_.Topics(), "shop.orders shop.items shop.orders2 ");
+}
+
+TEST_F(MessageSinkTest, HeadersCarryIdentityAndContext) {
+    Make("flat");
+    const core::Context context{"ann", "0192c4f2-7a10-8b3c-9d4e-000000000001", "00-ab-cd-01"};
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1", "n", &context).ok());
+    ASSERT_TRUE(Insert(orders_, "2").ok());
+    Commit(0x110);
+    EXPECT_EQ(broker_.messages[0].headers,
+              "identity=3:0/100:42:1:0:7.5:s:1;"
+              "correlation_id=0192c4f2-7a10-8b3c-9d4e-000000000001;traceparent=00-ab-cd-01;");
+    EXPECT_EQ(broker_.messages[1].headers, "identity=3:0/100:42:2:0:7.5:s:1;");
+}
+
+TEST_F(MessageSinkTest, AllHeaders) {
+    Make("event", R"({"headers": true})");
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    core::Identity identity{&source_, Lsn{0x100}, 42, 1, 0};
+    std::string id;
+    core::AppendUuid(id, core::MakeEventId(identity));
+    EXPECT_EQ(broker_.messages[0].headers,
+              "event_id=" + id +
+                  ";identity=3:0/100:42:1:0:7.5:s:1;source=7.5;epoch=3;commit_lsn=0/100;xid=42;"
+                  "ordinal=1;part=0;operation=INSERT;");
+}
+
+TEST_F(MessageSinkTest, HealthIsTheTransports) {
+    Make();
+    broker_.reachable = false;
+    EXPECT_FALSE(sink_->health().reachable);
+}
+
+}  // namespace
+}  // namespace bitvelocity::pipeline
