@@ -284,7 +284,7 @@ void DebeziumEncoder::WriteEnd(JsonWriter& out, char op) {
     out.Raw(op);
     out.Raw("\",\"ts_ms\":");
     out.Number(now / 1000);
-    WriteTimes(value_, now);
+    WriteTimes(out, now);
     out.Raw('}');
 }
 

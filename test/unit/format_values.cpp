@@ -1,0 +1,347 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include <random>
+
+#include "format/calendar.hpp"
+#include "format/debezium/decimal.hpp"
+#include "format/debezium/value.hpp"
+#include "format/json_value.hpp"
+#include "format/json_writer.hpp"
+#include "format/time_text.hpp"
+#include "format/utf8.hpp"
+#include "pgoutput.hpp"
+
+namespace bitvelocity::format {
+namespace {
+
+using core::TypeKind;
+using test::Builtin;
+using test::MakeType;
+
+std::string Escaped(std::string_view text) {
+    JsonWriter out;
+    out.String(text);
+    return std::string(out.view());
+}
+
+TEST(JsonWriter, EscapesWhatJsonWants) {
+    EXPECT_EQ(Escaped(""), "\"\"");
+    EXPECT_EQ(Escaped("plain text, longer than a word"), "\"plain text, longer than a word\"");
+    EXPECT_EQ(Escaped("a\"b\\c\n\r\t\x01\x1f\x7f/"), "\"a\\\"b\\\\c\\n\\r\\t\\u0001\\u001f\x7f/\"");
+    EXPECT_EQ(Escaped("grüße 日本 😀!"), "\"grüße 日本 😀!\"");
+}
+
+TEST(JsonWriter, RandomStringsComeBack) {
+    std::mt19937 random(3);
+    const std::vector<std::string> pieces = {
+        "a", "\"", "\\", "\n", "\x01", "ü", "日", "😀", "\x7f", " ", "0123456789abcdef"};
+    JsonWriter out;
+    for (int i = 0; i < 20'000; ++i) {
+        std::string text;
+        for (unsigned n = random() % 20; n > 0; --n) {
+            text += pieces[random() % pieces.size()];
+        }
+        out.Clear();
+        out.String(text);
+        ASSERT_FALSE(out.invalid_utf8());
+        ASSERT_EQ(nlohmann::json::parse(out.view()).get<std::string>(), text);
+    }
+}
+
+TEST(JsonWriter, GrowsAndGivesBack) {
+    JsonWriter out;
+    const std::string large(5'000'000, '"');
+    out.String(large);
+    EXPECT_EQ(nlohmann::json::parse(out.view()).get<std::string>(), large);
+    out.Clear();
+    out.String("small");
+    out.Clear();
+    out.String("small");
+    EXPECT_EQ(out.view(), "\"small\"");
+}
+
+TEST(JsonWriter, NoticesWhatIsNoUtf8) {
+    for (const char* text : {"\x80", "\xc0\xaf", "\xc1\xbf", "\xe0\x80\xaf", "\xed\xa0\x80", "\xff",
+                             "\xf4\x90\x80\x80", "\xf8\x88\x80\x80\x80", "abcdefgh\xc3", "\xe2\x82",
+                             "\xf0\x9f\x98", "ü\x80"}) {
+        JsonWriter out;
+        out.String(text);
+        EXPECT_TRUE(out.invalid_utf8()) << text;
+        EXPECT_FALSE(IsUtf8(text));
+        out.Clear();
+        EXPECT_FALSE(out.invalid_utf8());
+        out.Embedded(text);
+        EXPECT_TRUE(out.invalid_utf8());
+    }
+}
+
+TEST(JsonWriter, WritesTimesIdsAndBytes) {
+    const auto time = [](std::int64_t us) {
+        JsonWriter out;
+        out.UtcTime(us);
+        return std::string(out.view());
+    };
+    EXPECT_EQ(time(1'705'314'900'123'456), "2024-01-15T10:35:00.123456Z");
+    EXPECT_EQ(time(0), "1970-01-01T00:00:00.000000Z");
+    EXPECT_EQ(time(-1), "1969-12-31T23:59:59.999999Z");
+    EXPECT_EQ(time(-62'135'596'800'000'000), "0001-01-01T00:00:00.000000Z");
+    EXPECT_EQ(time(253'402'300'800'000'000), "+10000-01-01T00:00:00.000000Z");
+    EXPECT_EQ(time(-210'866'803'200'000'000), "-4713-11-24T00:00:00.000000Z");
+    const auto base64 = [](std::string_view bytes) {
+        JsonWriter out;
+        out.Base64(bytes);
+        return std::string(out.view());
+    };
+    EXPECT_EQ(base64(""), "");
+    EXPECT_EQ(base64("f"), "Zg==");
+    EXPECT_EQ(base64("fo"), "Zm8=");
+    EXPECT_EQ(base64("foo"), "Zm9v");
+    EXPECT_EQ(base64("\xff\xfe"), "//4=");
+    JsonWriter out;
+    out.LsnText(core::Lsn{0x16'B374'D848});
+    EXPECT_EQ(out.view(), "16/B374D848");
+}
+
+TEST(Calendar, RoundTrips) {
+    for (std::int64_t days = -3'000'000; days < 3'000'000; days += 17) {
+        ASSERT_EQ(DaysFromCivil(CivilFromDays(days)), days);
+    }
+    EXPECT_EQ(DaysFromCivil({2000, 2, 29}), 11'016);
+}
+
+TEST(JsonNumber, FollowsTheGrammar) {
+    for (const char* text : {"0", "-0", "12", "-1.5", "0.001", "1e5", "1E-05", "1.5e+300"}) {
+        EXPECT_TRUE(IsJsonNumber(text)) << text;
+    }
+    for (const char* text :
+         {"", "-", "01", "1.", ".5", "1e", "1e+", "NaN", "Infinity", "+1", "1x"}) {
+        EXPECT_FALSE(IsJsonNumber(text)) << text;
+    }
+}
+
+std::string Json(const core::TypePtr& type, std::string_view text) {
+    const ValuePlan plan = MakeValuePlan(*type);
+    JsonWriter out;
+    WriteValue(out, plan, text);
+    EXPECT_TRUE(nlohmann::json::accept(out.view())) << out.view();
+    return std::string(out.view());
+}
+
+TEST(JsonValue, ScalarsAreWhatToJsonbMakes) {
+    using namespace core;
+    EXPECT_EQ(Json(Builtin(kBoolOid), "t"), "true");
+    EXPECT_EQ(Json(Builtin(kBoolOid), "f"), "false");
+    EXPECT_EQ(Json(Builtin(kInt8Oid), "-9223372036854775808"), "-9223372036854775808");
+    EXPECT_EQ(Json(Builtin(kNumericOid), "12345678901234567890.123450"),
+              "12345678901234567890.123450");
+    EXPECT_EQ(Json(Builtin(kNumericOid), "NaN"), "\"NaN\"");
+    EXPECT_EQ(Json(Builtin(kFloat8Oid), "-Infinity"), "\"-Infinity\"");
+    EXPECT_EQ(Json(Builtin(kFloat8Oid), "1e-05"), "1e-05");
+    EXPECT_EQ(Json(Builtin(kOidOid), "7"), "\"7\"");
+    EXPECT_EQ(Json(Builtin(kMoneyOid), "$1.00"), "\"$1.00\"");
+    EXPECT_EQ(Json(Builtin(kDateOid), "0044-03-15 BC"), "\"0044-03-15 BC\"");
+    EXPECT_EQ(Json(Builtin(kTimestampOid), "2024-01-15 10:30:00.5"), "\"2024-01-15T10:30:00.5\"");
+    EXPECT_EQ(Json(Builtin(kTimestampOid), "0044-03-15 10:30:00 BC"), "\"0044-03-15T10:30:00 BC\"");
+    EXPECT_EQ(Json(Builtin(kTimestampOid), "-infinity"), "\"-infinity\"");
+    EXPECT_EQ(Json(Builtin(kTimestamptzOid), "2024-01-15 10:30:00+00"),
+              "\"2024-01-15T10:30:00+00:00\"");
+    EXPECT_EQ(Json(Builtin(kTimestamptzOid), "0044-03-15 10:30:00.1+00 BC"),
+              "\"0044-03-15T10:30:00.1+00:00 BC\"");
+    EXPECT_EQ(Json(Builtin(kTimestamptzOid), "2024-01-15 10:30:00+05:30"),
+              "\"2024-01-15T10:30:00+05:30\"");
+    EXPECT_EQ(Json(Builtin(kTimestamptzOid), "infinity"), "\"infinity\"");
+    EXPECT_EQ(Json(Builtin(kJsonbOid), R"({"a": [1, null]})"), R"({"a": [1, null]})");
+    EXPECT_EQ(Json(Builtin(kByteaOid), "\\x00ff"), R"("\\x00ff")");
+    EXPECT_EQ(Json(Builtin(3904), "[1,5)"), "\"[1,5)\"");
+}
+
+TEST(JsonValue, ArraysNest) {
+    const core::TypePtr ints = Builtin(1007);
+    EXPECT_EQ(Json(ints, "{}"), "[]");
+    EXPECT_EQ(Json(ints, "{1,NULL,3}"), "[1,null,3]");
+    EXPECT_EQ(Json(ints, "{{1,2},{3,4}}"), "[[1,2],[3,4]]");
+    EXPECT_EQ(Json(ints, "[0:1]={5,6}"), "[5,6]");
+    const core::TypePtr texts = Builtin(1009);
+    EXPECT_EQ(Json(texts, R"({a,"b c","d\"e\\f","NULL",""})"),
+              R"(["a","b c","d\"e\\f","NULL",""])");
+    EXPECT_EQ(Json(Builtin(1185), R"({"2024-01-15 10:30:00+00"})"),
+              R"(["2024-01-15T10:30:00+00:00"])");
+    EXPECT_EQ(Json(Builtin(1020), "{(1,1),(0,0);(2,2),(1,1)}"),
+              R"x(["(1,1),(0,0)","(2,2),(1,1)"])x");
+    EXPECT_EQ(Json(Builtin(3807), R"({"{\"a\": 1}"})"), R"([{"a": 1}])");
+    EXPECT_EQ(Json(Builtin(core::kInt2VectorOid), "1 2"), "[1,2]");
+    EXPECT_EQ(Json(Builtin(core::kOidVectorOid), "1 2"), R"(["1","2"])");
+    EXPECT_EQ(Json(Builtin(core::kOidVectorOid), ""), "[]");
+    for (const char* text : {"", "{", "{1", "{1,}", "{1}x", "[0:1]", "{\"", "{\"a", "x"}) {
+        EXPECT_EQ(Json(ints, text).front(), '"') << text;
+    }
+    EXPECT_EQ(Json(ints, std::string(100, '{') + std::string(100, '}')).front(), '"');
+}
+
+TEST(JsonValue, CompositesDomainsAndHstore) {
+    auto pair =
+        std::make_shared<core::TypeDescription>(*MakeType(70'001, "pair", TypeKind::kComposite));
+    pair->attributes = {{"x", Builtin(core::kInt4Oid), -1},
+                        {"say \"y\"", Builtin(core::kTextOid), -1},
+                        {"at", Builtin(core::kTimestampOid), -1}};
+    EXPECT_EQ(Json(pair, R"((1,"a ""b"" \\c","2024-01-15 10:30:00"))"),
+              R"({"x":1,"say \"y\"":"a \"b\" \\c","at":"2024-01-15T10:30:00"})");
+    EXPECT_EQ(Json(pair, "(,,)"), R"({"x":null,"say \"y\"":null,"at":null})");
+    EXPECT_EQ(Json(pair, "(,\"\",)"), R"({"x":null,"say \"y\"":"","at":null})");
+    for (const char* text :
+         {"", "(", "(1)", "(1,2)", "(1,2,3", "(1,2,3,4)", "(1,\"2,3)", "1,2,3"}) {
+        EXPECT_EQ(Json(pair, text).front(), '"') << text;
+    }
+    const core::TypePtr pairs = MakeType(70'002, "_pair", TypeKind::kArray, pair);
+    EXPECT_EQ(Json(pairs, R"x({"(1,a,)","(2,\"b,\"\"c\",)"})x"),
+              R"x([{"x":1,"say \"y\"":"a","at":null},{"x":2,"say \"y\"":"b,\"c","at":null}])x");
+
+    const core::TypePtr positive =
+        MakeType(70'003, "positive", TypeKind::kDomain, Builtin(core::kNumericOid));
+    EXPECT_EQ(Json(positive, "1.50"), "1.50");
+    EXPECT_EQ(BaseOid(*MakeType(70'004, "d", TypeKind::kDomain, positive)), core::kNumericOid);
+
+    const core::TypePtr hstore = MakeType(70'005, "hstore", TypeKind::kBase);
+    EXPECT_EQ(Json(hstore, ""), "{}");
+    EXPECT_EQ(Json(hstore, R"("a"=>"1", "b\"c"=>NULL)"), R"({"a":"1","b\"c":null})");
+    EXPECT_EQ(Json(hstore, R"("a"=>)").front(), '"');
+    EXPECT_EQ(Json(MakeType(70'006, "mood", TypeKind::kEnum), "sad"), "\"sad\"");
+}
+
+TEST(TimeText, ReadsWhatPostgresPrints) {
+    EXPECT_EQ(ParseDate("1970-01-02"), 1);
+    EXPECT_EQ(ParseDate("0001-01-01 BC"), DaysFromCivil({0, 1, 1}));
+    EXPECT_EQ(ParseTime("24:00:00"), 86'400'000'000);
+    EXPECT_EQ(ParseTime("04:05:06.789"), 14'706'789'000);
+    EXPECT_EQ(ParseZonedTime("14:05:06+02:30"), ParseTime("11:35:06"));
+    EXPECT_EQ(ParseZonedTime("01:00:00+02"), ParseTime("23:00:00"));
+    EXPECT_EQ(ParseTimestamp("1970-01-01 00:00:01.000001"), 1'000'001);
+    EXPECT_EQ(ParseTimestamp("4713-12-31 23:59:59.999999 BC"), -210'831'897'600'000'001);
+    EXPECT_EQ(ParseTimestamp("294246-12-31 23:59:59"), 9'223'371'244'799'000'000);
+    EXPECT_EQ(ParseTimestamp("294276-12-31 23:59:59"), std::nullopt);  // beyond 64 bits
+    EXPECT_EQ(ParseTimestamp("2024-01-15 10:30:00+05:30"), ParseTimestamp("2024-01-15 05:00:00"));
+    for (const char* text : {"", "infinity", "2024-13-01", "2024-01-32", "2024-01-01x", "2024-1",
+                             "99999999999999999999-01-01", "2024-01-01 BCE"}) {
+        EXPECT_EQ(ParseDate(text), std::nullopt) << text;
+    }
+    const auto parts = ParseInterval("1 year 2 mons -3 days -04:05:06.78");
+    ASSERT_TRUE(parts.has_value());
+    EXPECT_EQ(parts->years, 1);
+    EXPECT_EQ(parts->months, 2);
+    EXPECT_EQ(parts->days, -3);
+    EXPECT_EQ(parts->micros, -14'706'780'000);
+    EXPECT_TRUE(ParseInterval("00:00:00").has_value());
+    EXPECT_TRUE(ParseInterval("-1 mons").has_value());
+    for (const char* text : {"", "1", "1 week", "x", "1 year x", "04:05"}) {
+        EXPECT_FALSE(ParseInterval(text).has_value()) << text;
+    }
+}
+
+std::string Hex(const debezium::UnscaledDecimal& decimal) {
+    if (!decimal.valid) {
+        return "none";
+    }
+    std::string out = std::to_string(decimal.scale) + ":";
+    for (const char c : decimal.bytes) {
+        static constexpr char kHex[] = "0123456789abcdef";
+        out += kHex[static_cast<unsigned char>(c) >> 4];
+        out += kHex[static_cast<unsigned char>(c) & 15];
+    }
+    return out;
+}
+
+TEST(Decimal, IsAMinimalTwosComplementNumber) {
+    using debezium::ToDecimal;
+    using debezium::ToVariableDecimal;
+    EXPECT_EQ(Hex(ToDecimal("0", 0)), "0:00");
+    EXPECT_EQ(Hex(ToDecimal("0.00", 2)), "2:00");
+    EXPECT_EQ(Hex(ToDecimal("1.27", 2)), "2:7f");
+    EXPECT_EQ(Hex(ToDecimal("1.28", 2)), "2:0080");
+    EXPECT_EQ(Hex(ToDecimal("-1.28", 2)), "2:80");
+    EXPECT_EQ(Hex(ToDecimal("-1.29", 2)), "2:ff7f");
+    EXPECT_EQ(Hex(ToDecimal("-2.56", 2)), "2:ff00");
+    EXPECT_EQ(Hex(ToDecimal("1.1", 4)), "4:2af8");
+    EXPECT_EQ(Hex(ToDecimal("1200", -2)), "-2:0c");
+    EXPECT_EQ(Hex(ToDecimal("18446744073709551616", 0)), "0:010000000000000000");
+    EXPECT_EQ(Hex(ToDecimal("-18446744073709551616", 0)), "0:ff0000000000000000");
+    EXPECT_EQ(Hex(ToVariableDecimal("10.1111")), "4:018af7");
+    EXPECT_EQ(Hex(ToVariableDecimal("10.10")), "1:65");
+    EXPECT_EQ(Hex(ToVariableDecimal("10")), "0:0a");
+    EXPECT_EQ(Hex(ToVariableDecimal("0.000")), "0:00");
+    EXPECT_EQ(Hex(ToDecimal("NaN", 2)), "none");
+    EXPECT_EQ(Hex(ToDecimal("", 2)), "none");
+    EXPECT_EQ(Hex(ToDecimal("1.234", 2)), "none");
+}
+
+std::string Debezium(core::Oid oid, std::string_view text, std::int32_t typmod = -1,
+                     DecimalMode mode = DecimalMode::kPrecise) {
+    const auto plan = debezium::MakeValuePlan(*Builtin(oid), typmod, mode);
+    EXPECT_TRUE(nlohmann::json::accept("{" + plan.schema + "}")) << plan.schema;
+    EXPECT_TRUE(nlohmann::json::accept(plan.unavailable)) << plan.unavailable;
+    JsonWriter out;
+    if (!debezium::WriteValue(out, plan, text)) {
+        return "no form";
+    }
+    EXPECT_TRUE(nlohmann::json::accept(out.view())) << out.view();
+    return std::string(out.view());
+}
+
+TEST(DebeziumValue, FollowsTheConnectorsTypeMap) {
+    using namespace core;
+    const std::int32_t numeric_5_2 = (5 << 16 | 2) + 4;
+    EXPECT_EQ(Debezium(kBoolOid, "t"), "true");
+    EXPECT_EQ(Debezium(kInt4Oid, "42"), "42");
+    EXPECT_EQ(Debezium(kOidOid, "42"), "42");
+    EXPECT_EQ(Debezium(kFloat8Oid, "NaN"), "\"NaN\"");
+    EXPECT_EQ(Debezium(kNumericOid, "1.27", numeric_5_2), "\"fw==\"");
+    EXPECT_EQ(Debezium(kNumericOid, "10.10"), R"({"scale":1,"value":"ZQ=="})");
+    EXPECT_EQ(Debezium(kNumericOid, "NaN", numeric_5_2), "no form");
+    EXPECT_EQ(Debezium(kNumericOid, "NaN", -1, DecimalMode::kString), "\"NAN\"");
+    EXPECT_EQ(Debezium(kNumericOid, "-Infinity", -1, DecimalMode::kString),
+              "\"NEGATIVE_INFINITY\"");
+    EXPECT_EQ(Debezium(kNumericOid, "1.50", -1, DecimalMode::kString), "\"1.50\"");
+    EXPECT_EQ(Debezium(kNumericOid, "1.50", -1, DecimalMode::kDouble), "1.50");
+    EXPECT_EQ(Debezium(kMoneyOid, "-$1,234.56"), "\"/h3A\"");
+    EXPECT_EQ(Debezium(kMoneyOid, "$1,234.56", -1, DecimalMode::kString), "\"1234.56\"");
+    EXPECT_EQ(Debezium(kDateOid, "2024-01-15"), "19737");
+    EXPECT_EQ(Debezium(kDateOid, "infinity"), "-2147472692");
+    EXPECT_EQ(Debezium(kTimeOid, "04:05:06.789"), "14706789000");
+    EXPECT_EQ(Debezium(kTimeOid, "04:05:06.789", 3), "14706789");
+    EXPECT_EQ(Debezium(kTimestampOid, "1970-01-01 00:00:01"), "1000000");
+    EXPECT_EQ(Debezium(kTimestampOid, "1969-12-31 23:59:59.999", 3), "-1");
+    EXPECT_EQ(Debezium(kTimestampOid, "infinity"), "9223372036825200000");
+    EXPECT_EQ(Debezium(kTimestampOid, "-infinity"), "-9223372036832400000");
+    EXPECT_EQ(Debezium(kTimestamptzOid, "2016-11-04 11:51:30+00"),
+              "\"2016-11-04T11:51:30.000000Z\"");
+    EXPECT_EQ(Debezium(kTimestamptzOid, "2016-11-04 11:51:30.12+00", 3),
+              "\"2016-11-04T11:51:30.120Z\"");
+    EXPECT_EQ(Debezium(kTimestamptzOid, "2016-11-04 11:51:30+00", 0), "\"2016-11-04T11:51:30Z\"");
+    EXPECT_EQ(Debezium(kTimestamptzOid, "21016-11-04 11:51:30+00"),
+              "\"+21016-11-04T11:51:30.000000Z\"");
+    EXPECT_EQ(Debezium(kTimestamptzOid, "infinity"), "\"infinity\"");
+    EXPECT_EQ(Debezium(kTimetzOid, "13:51:30.12+02"), "\"11:51:30.12Z\"");
+    EXPECT_EQ(Debezium(kTimetzOid, "10:00:00+00"), "\"10:00:00Z\"");
+    EXPECT_EQ(Debezium(kIntervalOid, "1 year 2 mons 3 days 04:05:06.78"), "37091106780000");
+    EXPECT_EQ(Debezium(kIntervalOid, "-00:00:01"), "-1000000");
+    EXPECT_EQ(Debezium(kByteaOid, "\\x010203"), "\"AQID\"");
+    EXPECT_EQ(Debezium(kBitOid, "1", 1), "true");
+    EXPECT_EQ(Debezium(kBitOid, "11", 2), "\"Aw==\"");
+    EXPECT_EQ(Debezium(kBitOid, "00", 2), "\"\"");
+    EXPECT_EQ(Debezium(kBitOid, "1000000", 7), "\"QA==\"");
+    EXPECT_EQ(Debezium(kVarbitOid, "100000001"), "\"AQE=\"");
+    EXPECT_EQ(Debezium(kJsonbOid, R"({"bar": "baz"})"), R"("{\"bar\": \"baz\"}")");
+    EXPECT_EQ(Debezium(kUuidOid, "550e8400-e29b-41d4-a716-446655440000"),
+              "\"550e8400-e29b-41d4-a716-446655440000\"");
+    EXPECT_EQ(Debezium(1007, "{1,NULL}"), "[1,null]");
+    EXPECT_EQ(Debezium(1231, "{1.27}", numeric_5_2), "[\"fw==\"]");
+    EXPECT_EQ(Debezium(1231, "{NaN}", numeric_5_2), "no form");
+    for (const core::Oid oid : {kBoolOid, kDateOid, kTimeOid, kTimestampOid, kTimestamptzOid,
+                                kTimetzOid, kIntervalOid, kByteaOid, kBitOid, kNumericOid}) {
+        EXPECT_EQ(Debezium(oid, "garbage"), "\"garbage\"");
+    }
+}
+
+}  // namespace
+}  // namespace bitvelocity::format
