@@ -62,14 +62,17 @@ COMMENT ON FUNCTION bitvelocity.resync_stream(name) IS
     'Starts anew with a new slot and the next epoch after the slot was lost: every row comes again as a READ event';
 REVOKE ALL ON FUNCTION bitvelocity.resync_stream(name) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION bitvelocity.create_bronze(source regclass, target text DEFAULT NULL)
-    RETURNS regclass
+CREATE OR REPLACE FUNCTION bitvelocity.create_bronze(
+    source regclass,
+    target text DEFAULT NULL,
+    on_missing_key text DEFAULT 'error'
+) RETURNS regclass
     LANGUAGE c VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'bitvelocity_create_bronze';
-COMMENT ON FUNCTION bitvelocity.create_bronze(regclass, text) IS
+COMMENT ON FUNCTION bitvelocity.create_bronze(regclass, text, text) IS
     'Makes the bronze table beside a table and lets the embedded stream write every change of it there';
-REVOKE ALL ON FUNCTION bitvelocity.create_bronze(regclass, text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION bitvelocity.create_bronze(regclass, text, text) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION bitvelocity.wait_for_stream(
     name name,

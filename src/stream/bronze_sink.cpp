@@ -19,6 +19,22 @@ struct BronzeSink::Batch {
     ~Batch() { writers.clear(); }
 };
 
+namespace {
+
+// TopTransactionContext is current while it lives.
+class MemoryInTransaction {
+  public:
+    MemoryInTransaction() : previous_(MemoryContextSwitchTo(TopTransactionContext)) {}
+    ~MemoryInTransaction() noexcept { MemoryContextSwitchTo(previous_); }
+    MemoryInTransaction(const MemoryInTransaction&) = delete;
+    MemoryInTransaction& operator=(const MemoryInTransaction&) = delete;
+
+  private:
+    MemoryContext previous_;
+};
+
+}  // namespace
+
 BronzeSink::BronzeSink(const Definition& definition) : stream_id_(definition.stream_id) {
     for (const StreamTable& table : definition.tables) {
         if (table.bronze != 0) {
@@ -71,6 +87,8 @@ core::Status BronzeSink::Write(const core::Change& change) {
     }
     auto& writer = batch_->writers[found->second];
     if (writer == nullptr) {
+        // It has to outlive the SPI connection that a copy of existing rows reads through.
+        const MemoryInTransaction memory;
         writer = std::make_unique<trail::BronzeWriter>(found->second);
         writer->Lock();
     }

@@ -120,7 +120,8 @@ BV_FUNCTION(bitvelocity_resync_stream) {
 BV_FUNCTION(bitvelocity_create_bronze) {
     RequireArgument(fcinfo, 0, "source");
     const std::string target = PG_ARGISNULL(1) ? std::string() : TextArgument(fcinfo, 1);
-    PG_RETURN_OID(CreateBronze(PG_GETARG_OID(0), target));
+    RequireArgument(fcinfo, 2, "on_missing_key");
+    PG_RETURN_OID(CreateBronze(PG_GETARG_OID(0), target, TextArgument(fcinfo, 2)));
 }
 
 BV_FUNCTION(bitvelocity_wait_for_stream) {

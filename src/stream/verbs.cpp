@@ -244,8 +244,10 @@ void CreateStream(const NewStream& request) {
     worker::CatalogChanged();
 }
 
-core::Oid CreateBronze(core::Oid source, const std::string& target) {
+core::Oid CreateBronze(core::Oid source, const std::string& target,
+                       const std::string& on_missing_key) {
     RequireLogicalWal();
+    RequireOneOf("on_missing_key", on_missing_key, {"error", "full", "insert_only"});
     RequirePublishable(source);
     LockDefinitions();
     std::int32_t id = 0;
@@ -265,7 +267,7 @@ core::Oid CreateBronze(core::Oid source, const std::string& target) {
         pg::Throw("42710", "table " + pg::QualifiedName(source) + " has a bronze table already", {},
                   "SELECT bronze FROM bitvelocity.stream_table tells its name.");
     }
-    Publish(kEmbedded, {source}, "error");
+    Publish(kEmbedded, {source}, on_missing_key);
     const core::Oid bronze = trail::CreateBronzeTable(source, target);
     if (id == 0) {
         NewStream request;

@@ -31,7 +31,8 @@ void PauseStream(const std::string& name, bool paused);
 void DropStream(const std::string& name);
 void ResyncStream(const std::string& name);
 // The bronze table of `source`, written by the database's one embedded stream.
-core::Oid CreateBronze(core::Oid source, const std::string& target);
+core::Oid CreateBronze(core::Oid source, const std::string& target,
+                       const std::string& on_missing_key);
 
 // False at the timeout. Waits for the stream to run and for everything before `lsn` to be durable.
 bool WaitForStream(const std::string& name, std::uint64_t lsn, std::int64_t timeout_ms);
