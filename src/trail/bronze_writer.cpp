@@ -8,6 +8,7 @@
 #include "pg/table_writer.hpp"
 #include "trail/bronze_table.hpp"
 #include "trail/json_value.hpp"
+#include "trail/role_scope.hpp"
 
 namespace bitvelocity::trail {
 
@@ -55,24 +56,6 @@ SourcePlan MakePlan(const core::RelationSchema& relation) {
     plan.pairs.resize(plan.keys.size());
     return plan;
 }
-
-// Acts as the table's owner in a security-restricted operation, without the price of a GUC level:
-// only for what runs no code of a user.
-class RoleScope {
-  public:
-    explicit RoleScope(Oid owner) {
-        GetUserIdAndSecContext(&role_, &context_);
-        SetUserIdAndSecContext(
-            owner, context_ | SECURITY_LOCAL_USERID_CHANGE | SECURITY_RESTRICTED_OPERATION);
-    }
-    ~RoleScope() noexcept { SetUserIdAndSecContext(role_, context_); }
-    RoleScope(const RoleScope&) = delete;
-    RoleScope& operator=(const RoleScope&) = delete;
-
-  private:
-    Oid role_ = InvalidOid;
-    int context_ = 0;
-};
 
 class MemorySwitch {
   public:

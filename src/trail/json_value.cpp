@@ -10,11 +10,13 @@ namespace bitvelocity::trail {
 struct JsonType {
     JsonKind kind = JsonKind::kString;
     Oid base = InvalidOid;
+    bool by_value = false;
+    std::int16_t length = 0;
     Oid io_param = InvalidOid;
-    // kConvert only, all in `memory`
-    MemoryContext memory = nullptr;
-    FmgrInfo* input = nullptr;
-    FmgrInfo* to_jsonb = nullptr;
+    MemoryContext memory = nullptr;  // of the function records
+    FmgrInfo* output = nullptr;
+    FmgrInfo* input = nullptr;     // kConvert only
+    FmgrInfo* to_jsonb = nullptr;  // kConvert only
 
     JsonType() = default;
     JsonType(const JsonType&) = delete;
@@ -78,6 +80,19 @@ Found Categorize(Oid type) {
         case JSONOID:
         case JSONBOID:
             return {JsonKind::kJson, base, true};
+        case CASHOID:
+        case REGPROCOID:
+        case REGPROCEDUREOID:
+        case REGOPEROID:
+        case REGOPERATOROID:
+        case REGCLASSOID:
+        case REGTYPEOID:
+        case REGROLEOID:
+        case REGNAMESPACEOID:
+        case REGCONFIGOID:
+        case REGDICTIONARYOID:
+        case REGCOLLATIONOID:
+            return {JsonKind::kLocal, base, true};
         default:
             break;
     }
@@ -95,10 +110,20 @@ Found Categorize(Oid type) {
     return {JsonKind::kString, base, true};
 }
 
-void PrepareConvert(JsonType* type) {
+void Prepare(JsonType* type) {
     type->memory =
         AllocSetContextCreate(TopMemoryContext, "bitvelocity json type", ALLOCSET_SMALL_SIZES);
     const MemoryContext old = MemoryContextSwitchTo(type->memory);
+    get_typlenbyval(type->base, &type->length, &type->by_value);
+    Oid output = InvalidOid;
+    bool is_varlena = false;
+    getTypeOutputInfo(type->base, &output, &is_varlena);
+    type->output = static_cast<FmgrInfo*>(palloc0(sizeof(FmgrInfo)));
+    fmgr_info_cxt(output, type->output, type->memory);
+    if (type->kind != JsonKind::kConvert) {
+        MemoryContextSwitchTo(old);
+        return;
+    }
     Oid input = InvalidOid;
     getTypeInputInfo(type->base, &input, &type->io_param);
     type->input = static_cast<FmgrInfo*>(palloc0(sizeof(FmgrInfo)));
@@ -249,10 +274,8 @@ JsonTypePtr FindJsonType(core::Oid oid, const core::TypeDescription* type) {
     auto made = std::make_shared<JsonType>();
     made->kind = found.kind;
     made->base = found.base;
-    if (made->kind == JsonKind::kConvert) {
-        pg::Call([raw = made.get()]() { PrepareConvert(raw); });
-    }
     if (found.exists) {
+        pg::Call([raw = made.get()]() { Prepare(raw); });
         cache.types.emplace(oid, made);
     }
     return made;
@@ -287,36 +310,153 @@ void ToJson(const JsonType& type, std::string_view text, JsonbValue* value) {
         case JsonKind::kDate:
         case JsonKind::kString:
         case JsonKind::kConvert:
+        case JsonKind::kLocal:
             break;
     }
     SetString(text, value);
 }
 
-void Convert(const JsonType& type, std::string_view text, core::Oid owner, JsonbValue* value) {
-    // A role change outside the subtransaction: its rollback then finds the role it began with.
+namespace {
+
+// Runs `make` as `owner` in a subtransaction; false: it failed in a way that is survived.
+template <typename Make>
+bool Survive(Oid owner, Make&& make) {
+    // The role changes outside the subtransaction: its rollback then finds the role it began with.
     pg::OwnerScope as_owner(owner);
-    const core::Status converted = pg::Catch([&]() {
+    const core::Status made = pg::Catch([&]() {
         pg::SubtransactionScope attempt;
-        const JsonType* plain = &type;
-        pg::Call([plain, text, value]() {
-            if (plain->kind == JsonKind::kJson) {
-                SetJson(text, value);
-                return;
-            }
-            const Datum datum =
-                InputFunctionCall(plain->input, Terminated(text), plain->io_param, -1);
-            Unfold(DatumGetJsonbP(FunctionCall1(plain->to_jsonb, datum)), value);
-        });
+        pg::Call(make);
         attempt.Commit();
     });
-    if (!converted.ok()) {
-        if (converted.error().sqlstate == core::kQueryCanceled ||
-            converted.error().sqlstate.starts_with("57P") ||
-            converted.error().sqlstate.starts_with("53")) {
-            pg::ThrowIfError(core::Status(core::Error(converted.error())));
+    if (made.ok()) {
+        return true;
+    }
+    const std::string& code = made.error().sqlstate;
+    if (code.starts_with("57") || code.starts_with("53") || code.starts_with("40")) {
+        throw pg::StatusError(made.error());  // cancelled, out of a resource, serialization
+    }
+    return false;
+}
+
+}  // namespace
+
+void Convert(const JsonType& type, std::string_view text, core::Oid owner, JsonbValue* value) {
+    const JsonType* plain = &type;
+    const bool made = Survive(owner, [plain, text, value]() {
+        if (plain->kind == JsonKind::kJson) {
+            SetJson(text, value);
+            return;
         }
+        const Datum datum = InputFunctionCall(plain->input, Terminated(text), plain->io_param, -1);
+        Unfold(DatumGetJsonbP(FunctionCall1(plain->to_jsonb, datum)), value);
+    });
+    if (!made) {
         SetString(text, value);
     }
+}
+
+bool NeedsConvert(const JsonType& type, std::uintptr_t datum) {
+    if (type.kind == JsonKind::kJson && type.base == JSONOID) {
+        const text* packed = DatumGetTextPP(datum);
+        return MayBeRefused(
+            {VARDATA_ANY(packed), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(packed))});
+    }
+    return type.kind == JsonKind::kConvert || type.kind == JsonKind::kLocal;
+}
+
+void ToJson(const JsonType& type, std::uintptr_t datum, JsonbValue* value) {
+    switch (type.kind) {
+        case JsonKind::kBool:
+            value->type = jbvBool;
+            value->val.boolean = DatumGetBool(datum);
+            return;
+        case JsonKind::kInteger:
+            value->type = jbvNumeric;
+            value->val.numeric = int64_to_numeric(type.length == 2   ? DatumGetInt16(datum)
+                                                  : type.length == 4 ? DatumGetInt32(datum)
+                                                                     : DatumGetInt64(datum));
+            return;
+        case JsonKind::kNumber:
+            if (type.base == NUMERICOID) {
+                const Numeric number = DatumGetNumeric(datum);
+                if (!numeric_is_nan(number) && !numeric_is_inf(number)) {
+                    value->type = jbvNumeric;
+                    value->val.numeric = number;
+                    return;
+                }
+            }
+            SetNumber(OutputFunctionCall(type.output, datum), value);
+            return;
+        case JsonKind::kDate:
+        case JsonKind::kTimestamp:
+        case JsonKind::kTimestamptz: {
+            auto* buffer = static_cast<char*>(palloc(MAXDATELEN + 1));
+            JsonEncodeDateTime(buffer, datum, type.base, nullptr);
+            SetString(buffer, value);
+            return;
+        }
+        case JsonKind::kJson:
+            if (type.base == JSONBOID) {
+                Unfold(DatumGetJsonbP(datum), value);
+            } else {
+                SetJson(OutputFunctionCall(type.output, datum), value);
+            }
+            return;
+        case JsonKind::kString:
+            if (type.base == TEXTOID || type.base == VARCHAROID || type.base == BPCHAROID) {
+                const text* packed = DatumGetTextPP(datum);
+                SetString(
+                    {VARDATA_ANY(packed), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(packed))},
+                    value);
+                return;
+            }
+            break;
+        case JsonKind::kConvert:
+        case JsonKind::kLocal:
+            break;
+    }
+    SetString(OutputFunctionCall(type.output, datum), value);
+}
+
+void Convert(const JsonType& type, std::uintptr_t datum, core::Oid owner, JsonbValue* value) {
+    const JsonType* plain = &type;
+    const bool made = Survive(owner, [plain, datum, value]() {
+        if (plain->kind == JsonKind::kConvert) {
+            Unfold(DatumGetJsonbP(FunctionCall1(plain->to_jsonb, datum)), value);
+            return;
+        }
+        if (plain->base == CASHOID) {  // the owner's scope takes it back
+            set_config_option("lc_monetary", "C", PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true,
+                              0, false);
+        }
+        ToJson(*plain, datum, value);
+    });
+    if (!made) {
+        const char* text =
+            pg::Call([plain, datum]() { return OutputFunctionCall(plain->output, datum); });
+        SetString(text, value);
+    }
+}
+
+PinnedOutput::PinnedOutput()
+    : date_style_(DateStyle),
+      interval_style_(IntervalStyle),
+      float_digits_(extra_float_digits),
+      bytea_(bytea_output),
+      zone_(session_timezone) {
+    DateStyle = USE_ISO_DATES;
+    IntervalStyle = INTSTYLE_POSTGRES;
+    extra_float_digits = 3;
+    bytea_output = BYTEA_OUTPUT_HEX;
+    session_timezone = pg::Call([]() { return pg_tzset("GMT"); });
+}
+
+PinnedOutput::~PinnedOutput() noexcept {
+    DateStyle = date_style_;
+    IntervalStyle = interval_style_;
+    extra_float_digits = float_digits_;
+    bytea_output = bytea_;
+    session_timezone = static_cast<pg_tz*>(zone_);
 }
 
 bool JsonKeyLess(std::string_view a, std::string_view b) {

@@ -30,6 +30,7 @@ enum class JsonKind : std::uint8_t {
     kJson,
     kString,
     kConvert,  // only through Convert
+    kLocal,    // its output obeys search_path or lc_monetary: text; from memory through Convert
 };
 
 struct JsonType;
@@ -46,6 +47,30 @@ void ToJson(const JsonType& type, std::string_view text, JsonbValue* value);
 // The general way, as `owner`. Survives errors of the type's own code (and of JSON that jsonb
 // cannot hold): the result is then the text.
 void Convert(const JsonType& type, std::string_view text, core::Oid owner, JsonbValue* value);
+
+// The same from a value in memory, under a PinnedOutput. The general way is needed for what runs
+// code of a user and for json that jsonb may refuse.
+[[nodiscard]] bool NeedsConvert(const JsonType& type, std::uintptr_t datum);
+void ToJson(const JsonType& type, std::uintptr_t datum, JsonbValue* value);
+void Convert(const JsonType& type, std::uintptr_t datum, core::Oid owner, JsonbValue* value);
+
+// Output functions obey settings of the session. While this lives they are those that the workers
+// pin, so that a value has one JSON form, whoever writes it. Sets variables, not settings: nothing
+// that runs meanwhile may change them.
+class PinnedOutput {
+  public:
+    PinnedOutput();
+    ~PinnedOutput() noexcept;
+    PinnedOutput(const PinnedOutput&) = delete;
+    PinnedOutput& operator=(const PinnedOutput&) = delete;
+
+  private:
+    int date_style_;
+    int interval_style_;
+    int float_digits_;
+    int bytea_;
+    void* zone_;
+};
 
 // Order of keys in jsonb: shorter first, then by bytes.
 [[nodiscard]] bool JsonKeyLess(std::string_view a, std::string_view b);
