@@ -211,7 +211,7 @@ void Services::Note(const Key& key, const Running& running, const char* state,
             ++record->runs;
         }
         if (error != nullptr) {
-            const bool same = std::strcmp(record->error.message, error->message) == 0;
+            const bool same = std::strcmp(record->error.sqlstate, error->sqlstate) == 0;
             const bool recent =
                 now - record->logged_at < INT64CONST(1000000) * pg::settings::log_interval_s;
             log = !error->empty() && !(same && recent);

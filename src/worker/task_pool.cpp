@@ -274,7 +274,7 @@ void TaskPool::Note(const TaskBoard::Entry& entry, const char* state, const Erro
         record->runs = entry.runs;
         record->failures = entry.failures;
         if (error != nullptr) {
-            const bool same = std::strcmp(record->error.message, error->message) == 0;
+            const bool same = std::strcmp(record->error.sqlstate, error->sqlstate) == 0;
             const bool recent =
                 wall - record->logged_at < INT64CONST(1000000) * pg::settings::log_interval_s;
             log = !(same && recent);
