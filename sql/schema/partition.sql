@@ -1,10 +1,11 @@
--- Partitioned tables that the server looks after. managed_by 'pg_partman': pg_partman's own
--- configuration says how, and its maintenance runs as the table's owner; 'bitvelocity': bronze and
--- trail tables, whose months the server makes itself.
+-- Partitioned tables that the server looks after. managed_by 'pg_partman': made and maintained by
+-- pg_partman, whose maintenance the server runs as the table's owner; 'bitvelocity': bronze and trail
+-- tables, whose months the server makes itself. Written by the server only, as the extension's owner.
 
 CREATE TABLE bitvelocity.partition_set (
     partition_set_id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
     relation oid PRIMARY KEY,
+    every interval NOT NULL DEFAULT '1 month',
     premake integer NOT NULL DEFAULT 4 CHECK (premake >= 0),
     retention interval,
     managed_by text NOT NULL CHECK (managed_by IN ('pg_partman', 'bitvelocity')),
