@@ -412,9 +412,11 @@ TEST(KafkaTransport, ExitWithALiveProducerKeepsTheStatus) {
             Acks acks;
             auto transport = Make({{"bootstrap.servers", "127.0.0.1:1"}});
             SendAll(*transport, acks, Numbered(1, "value"));
+            setvbuf(stderr, nullptr, _IOFBF, 4096);
+            fputs("last words", stderr);
             exit(7);
         },
-        testing::ExitedWithCode(7), "");
+        testing::ExitedWithCode(7), "last words");
 }
 
 TEST(KafkaTransport, RefusesPropertiesThatWouldBreakThePromise) {

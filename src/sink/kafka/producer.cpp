@@ -5,6 +5,7 @@
 #include <condition_variable>
 #include <csignal>
 #include <cstdint>
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <mutex>
@@ -27,6 +28,7 @@ bool exit_guarded = false;
 
 void ExitGuard(int status, void*) {
     if (live_producers > 0) {
+        std::fflush(nullptr);  // as exit() would
         _exit(status);
     }
 }
