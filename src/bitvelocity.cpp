@@ -1,6 +1,7 @@
 // The composition root: the magic block, _PG_init, and who provides what to the workers. The only
 // file that knows both the workers and the capabilities.
 
+#include "partition/maintenance.hpp"
 #include "pg/boundary.hpp"
 #include "pg/settings.hpp"
 #include "stream/context.hpp"
@@ -34,6 +35,15 @@ void RegisterStreams() {
     worker::Register(streams);
 }
 
+void RegisterPartitions() {
+    using namespace bitvelocity;
+    worker::Capability partitions;
+    partitions.kind = partition::kTaskKind;
+    partitions.list_tasks = partition::ListTasks;
+    partitions.run_task = partition::RunTask;
+    worker::Register(partitions);
+}
+
 }  // namespace
 
 void _PG_init(void) {
@@ -46,5 +56,6 @@ void _PG_init(void) {
     stream::InstallShared();
     stream::InstallContext();
     RegisterStreams();
+    RegisterPartitions();
     worker::Install();
 }
