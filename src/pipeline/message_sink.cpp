@@ -59,6 +59,7 @@ class MessageSink final : public sink::Sink, format::MessageHandler, sink::AckHa
     [[nodiscard]] core::Lsn DurablePosition() const override { return durable_; }
     [[nodiscard]] int wake_fd() const override { return transport_->wake_fd(); }
     core::Status Drain(std::int64_t deadline_ms) override;
+    [[nodiscard]] bool settled() const override { return window_.outstanding() == 0; }
     [[nodiscard]] sink::Health health() const override { return transport_->health(); }
 
   private:

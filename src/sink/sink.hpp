@@ -44,6 +44,8 @@ class Sink {
     // Serves acknowledgements without blocking.
     virtual core::Status Poll() = 0;
     [[nodiscard]] virtual core::Lsn DurablePosition() const = 0;
+    // Nothing that was written waits for an acknowledgement.
+    [[nodiscard]] virtual bool settled() const { return true; }
     [[nodiscard]] virtual int wake_fd() const { return -1; }
     // Makes everything written durable or gives up at the deadline; only between transactions.
     virtual core::Status Drain(std::int64_t deadline_ms) = 0;

@@ -39,6 +39,7 @@ class CopyFilter final : public sink::Sink {
     core::Status Boundary(bool idle) override { return sink_.Boundary(idle); }
     core::Status Poll() override { return sink_.Poll(); }
     [[nodiscard]] core::Lsn DurablePosition() const override { return sink_.DurablePosition(); }
+    [[nodiscard]] bool settled() const override { return sink_.settled(); }
     [[nodiscard]] int wake_fd() const override { return sink_.wake_fd(); }
     core::Status Drain(std::int64_t deadline_ms) override { return sink_.Drain(deadline_ms); }
     [[nodiscard]] sink::Health health() const override { return sink_.health(); }

@@ -94,6 +94,7 @@ void OpenContext(const char* publications, XLogRecPtr start) {
     // The no-wait page reader reports the end of WAL through this pointer, which was the context.
     context->reader->private_data = &g_decoding.page_private;
     g_decoding.context = context;
+    g_decoding.announced = std::max(start, MyReplicationSlot->data.confirmed_flush);
     XLogBeginRead(context->reader, MyReplicationSlot->data.restart_lsn);
 }
 

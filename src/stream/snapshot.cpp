@@ -336,9 +336,10 @@ void MarkCopied(std::int32_t stream_id, StreamTable* table, const std::string& s
     table->copied_until = until;
 }
 
-// A broker has acknowledged everything, or the process was told to stop.
-bool WaitUntilDurable(Entry* entry, sink::Sink& sink, core::Lsn position) {
-    while (sink.DurablePosition() < position) {
+// False: told to stop before a broker had acknowledged everything.
+bool WaitUntilSettled(Entry* entry, sink::Sink& sink) {
+    pg::ThrowIfError(sink.Boundary(true));
+    while (!sink.settled()) {
         pg::Call([fd = sink.wake_fd()]() { worker::Wait(100, fd); });
         pg::ThrowIfError(sink.Boundary(true));
         if (worker::StopRequested() || entry->stop.load()) {
@@ -401,7 +402,7 @@ bool CopyExistingRows(Definition* definition, Entry* entry, pipeline::Pipeline& 
     pg::ThrowIfError(pipeline.EndSnapshot(position));
     if (bronze != nullptr) {
         bronze->FinishJoined(position);
-    } else if (!WaitUntilDurable(entry, sink, position)) {
+    } else if (!WaitUntilSettled(entry, sink)) {
         return false;
     }
     transaction.Commit();
