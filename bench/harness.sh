@@ -160,24 +160,32 @@ SQL
     echo "$seconds"
 }
 
-# Private memory of the stream's processes: the sum of RssAnon, its maximum over the run.
+# Private memory of the stream's processes: the sum of RssAnon, its maximum over the run. The loop forks
+# nothing but, every few seconds, one psql that looks for processes that were replaced.
 start_sampling() {
     echo 0 >"$bench/memory"
+    local pids
+    pids=$(stream_pids)
     (
         peak=0
+        round=0
+        exec 8<> <(:)
         while :; do
             sum=0
-            for pid in $(stream_pids 2>/dev/null); do
-                kib=$(sed -n 's/^RssAnon:[^0-9]*\([0-9]*\).*/\1/p' "/proc/$pid/status" 2>/dev/null)
-                sum=$((sum + ${kib:-0}))
+            for pid in $pids; do
+                while read -r field kib _; do
+                    [ "$field" != RssAnon: ] || sum=$((sum + kib))
+                done 2>/dev/null <"/proc/$pid/status"
             done
             if [ "$sum" -gt "$peak" ]; then
                 peak=$sum
                 echo "$peak" >"$bench/memory"
             fi
-            sleep 0.2
+            round=$((round + 1))
+            [ $((round % 50)) -ne 0 ] || pids=$(stream_pids 2>/dev/null)
+            read -rt 0.1 -u 8
         done
-    ) &
+    ) 2>/dev/null &
     sampler=$!
 }
 
