@@ -87,6 +87,22 @@ inline void ConnectWorker(Oid database, Oid role) {
 #endif
 }
 
+// guc_tables.h: the settings became a hash table in 16 (commit 3057465acf).
+inline config_generic* FindSetting(const char* name) {
+#if PG_VERSION_NUM >= 160000
+    return find_option(name, false, true, 0);
+#else
+    config_generic** settings = get_guc_variables();
+    const int count = GetNumConfigOptions();
+    for (int i = 0; i < count; ++i) {
+        if (std::strcmp(settings[i]->name, name) == 0) {
+            return settings[i];
+        }
+    }
+    return nullptr;
+#endif
+}
+
 // latch.h: CreateWaitEventSet takes a resource owner since 17 (commit 50c67c2019).
 inline WaitEventSet* CreateSessionWaitSet(int events) {
 #if PG_VERSION_NUM >= 170000
@@ -95,6 +111,13 @@ inline WaitEventSet* CreateSessionWaitSet(int events) {
     return CreateWaitEventSet(TopMemoryContext, events);
 #endif
 }
+
+// origin.c: replication origins got a limit of their own in 18 (commit 04ff636cbce).
+#if PG_VERSION_NUM >= 180000
+inline constexpr const char* kOriginLimit = "max_active_replication_origins";
+#else
+inline constexpr const char* kOriginLimit = "max_replication_slots";
+#endif
 
 // miscadmin.h: BackendId became ProcNumber in 17 (commit 024c5211).
 #if PG_VERSION_NUM >= 170000

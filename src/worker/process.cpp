@@ -160,20 +160,4 @@ bool AttachProcess(Datum argument, int* slot) {
     return true;
 }
 
-void PinSession() {
-    SetConfigOption("application_name", MyBgworkerEntry->bgw_type, PGC_USERSET, PGC_S_SESSION);
-    SetConfigOption("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION);
-    SetConfigOption("default_transaction_isolation", "read committed", PGC_USERSET, PGC_S_SESSION);
-    SetConfigOption("default_transaction_read_only", "off", PGC_USERSET, PGC_S_SESSION);
-    SetConfigOption("default_transaction_deferrable", "off", PGC_USERSET, PGC_S_SESSION);
-}
-
-void Connect(core::Oid database, core::Oid role) {
-    pg::Call([database, role]() {
-        pg::compat::ConnectWorker(database, role);
-        PinSession();
-        pgstat_report_activity(STATE_IDLE, nullptr);
-    });
-}
-
 }  // namespace bitvelocity::worker

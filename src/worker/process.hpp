@@ -41,7 +41,5 @@ bool StartChild(int slot, const char* function, const char* type, const char* na
 // In the started process: finds its slot, records pid and latch, registers the exit callback.
 // False: the scheduler has given it up; exit.
 [[nodiscard]] bool AttachProcess(Datum argument, int* slot);
-// The settings every process of ours works with, whatever ALTER DATABASE or ROLE ... SET say.
-void PinSession();
 
 }  // namespace bitvelocity::worker

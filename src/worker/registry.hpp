@@ -64,8 +64,9 @@ struct Process {
     int process_index;  // service: which of its processes
     std::int64_t id;    // service or task
     char name[NAMEDATALEN];
-    Oid owner;  // task worker: the role it connects as
-    pid_t pid;  // 0: not attached yet
+    Oid owner;        // task worker: the role it connects as
+    bool may_log_in;  // task worker: that role has LOGIN
+    pid_t pid;        // 0: not attached yet
     Latch* latch;
     TimestampTz since;
 

@@ -29,48 +29,49 @@ void Assign(Process& process, const TaskBoard::Entry& entry) {
     }
 }
 
-// Why no worker can connect as this role; plain C, inside a transaction.
-const char* OwnerProblem(Oid database, Oid owner, const char** hint) {
+struct OwnerFacts {
+    bool may_log_in;
+    const char* problem;  // why no worker can be this role; nullptr: none
+    const char* hint;
+};
+
+// Plain C, inside a transaction.
+OwnerFacts LookUpOwner(Oid database, Oid owner) {
+    OwnerFacts facts{false, nullptr, ""};
     const HeapTuple tuple = SearchSysCache1(AUTHOID, ObjectIdGetDatum(owner));
     if (!HeapTupleIsValid(tuple)) {
-        *hint = "Give it to an existing role.";
-        return psprintf("its owner, role %u, does not exist", owner);
+        facts.problem = psprintf("its owner, role %u, does not exist", owner);
+        facts.hint = "Give it to an existing role.";
+        return facts;
     }
     const auto* form = reinterpret_cast<Form_pg_authid>(GETSTRUCT(tuple));
-    const char* problem = nullptr;
-    const char* name = pstrdup(NameStr(form->rolname));
-    if (!form->rolcanlogin && !pg::compat::kWorkersIgnoreLogin) {
-        problem = psprintf("its owner, role \"%s\", is not permitted to log in", name);
-        *hint =
-            psprintf("Run: ALTER ROLE %s LOGIN (it needs no password).", quote_identifier(name));
-    } else if (!form->rolsuper && !pg::compat::MayConnect(database, owner)) {
-        const char* database_name = get_database_name(database);
-        problem = psprintf("its owner, role \"%s\", may not connect to the database", name);
-        *hint = psprintf("Run: GRANT CONNECT ON DATABASE %s TO %s.",
-                         quote_identifier(database_name), quote_identifier(name));
+    facts.may_log_in = form->rolcanlogin;
+    if (!form->rolsuper && !pg::compat::MayConnect(database, owner)) {
+        const char* name = NameStr(form->rolname);
+        facts.problem = psprintf("its owner, role \"%s\", may not connect to the database", name);
+        facts.hint =
+            psprintf("Run: GRANT CONNECT ON DATABASE %s TO %s.",
+                     quote_identifier(get_database_name(database)), quote_identifier(name));
     }
     ReleaseSysCache(tuple);
-    return problem;
+    return facts;
 }
 
-std::optional<core::Error> CheckOwner(Oid database, Oid owner) {
+struct Owner {
+    bool may_log_in = false;
+    std::optional<core::Error> problem;
+};
+
+Owner CheckOwner(Oid database, Oid owner) {
     pg::TransactionScope transaction;
-    struct Found {
-        const char* problem;
-        const char* hint;
-    };
-    const Found found = pg::Call([database, owner]() -> Found {
-        Found result{nullptr, ""};
-        result.problem = OwnerProblem(database, owner, &result.hint);
-        return result;
-    });
-    std::optional<core::Error> error;
-    if (found.problem != nullptr) {
-        error =
-            core::Error{std::string(core::kInsufficientPrivilege), found.problem, {}, found.hint};
+    const OwnerFacts facts = pg::Call([database, owner]() { return LookUpOwner(database, owner); });
+    Owner result{facts.may_log_in, std::nullopt};
+    if (facts.problem != nullptr) {
+        result.problem =
+            core::Error{std::string(core::kInsufficientPrivilege), facts.problem, {}, facts.hint};
     }
     transaction.Commit();
-    return error;
+    return result;
 }
 
 }  // namespace
@@ -195,8 +196,9 @@ TaskPool::Handed TaskPool::StartFor(const TaskBoard::Entry& entry, std::int64_t 
         return Handed::kNotNow;
     }
     const core::TaskKey key = entry.task.key;
-    if (const auto problem = CheckOwner(database_, entry.task.owner)) {
-        Fail(key, *problem, now);
+    const Owner owner = CheckOwner(database_, entry.task.owner);
+    if (owner.problem) {
+        Fail(key, *owner.problem, now);
         return Handed::kYes;
     }
     int slot = -1;
@@ -207,6 +209,7 @@ TaskPool::Handed TaskPool::StartFor(const TaskBoard::Entry& entry, std::int64_t 
             Process& process = registry->processes[slot];
             process.is_task_worker = true;
             process.owner = entry.task.owner;
+            process.may_log_in = owner.may_log_in;
             Assign(process, entry);
         }
     }

@@ -4,6 +4,7 @@
 #include "worker/loop.hpp"
 #include "worker/process.hpp"
 #include "worker/registry.hpp"
+#include "worker/session.hpp"
 #include "worker/signals.hpp"
 
 #include "pg/boundary.hpp"
@@ -147,7 +148,7 @@ bool MayLeave(Process& process, bool lingered) {
 
 void TaskLoop(int slot) {
     Process& process = registry->processes[slot];
-    Connect(process.database, process.owner);
+    ConnectAsOwner(process.database, process.owner, process.may_log_in);
     watch.timer = RegisterTimeout(USER_TIMEOUT, OnTick);
     std::int64_t idle_since = Now();
     while (!StopRequested()) {
