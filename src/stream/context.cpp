@@ -18,6 +18,9 @@ ProcessUtility_hook_type g_previous_utility = nullptr;
 char* g_said = nullptr;
 int g_said_length = 0;
 SubTransactionId g_said_in = InvalidSubTransactionId;
+// The last message was rolled back with its savepoint: what holds now may be an earlier one, so
+// even "nobody" has to be said.
+bool g_said_unknown = false;
 
 void Forget() {
     if (g_said != nullptr) {
@@ -26,6 +29,7 @@ void Forget() {
     }
     g_said_length = 0;
     g_said_in = InvalidSubTransactionId;
+    g_said_unknown = false;
 }
 
 bool HasText(const char* text) {
@@ -40,7 +44,7 @@ bool HasContext() {
 // Cheap enough for every statement: most have nothing to say, or have said it.
 bool MustLook() {
     return GetShared() != nullptr && XLogLogicalInfoActive() && !RecoveryInProgress() &&
-           (HasContext() || g_said != nullptr);
+           (HasContext() || g_said != nullptr || g_said_unknown);
 }
 
 bool IsCovered(Oid relid, LOCKMODE lock) {
@@ -158,6 +162,7 @@ void OnSubtransactionEnd(SubXactEvent event, SubTransactionId mine, SubTransacti
     }
     if (event == SUBXACT_EVENT_ABORT_SUB) {
         Forget();
+        g_said_unknown = true;
     } else if (event == SUBXACT_EVENT_COMMIT_SUB) {
         g_said_in = parent;
     }
