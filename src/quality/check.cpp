@@ -1,5 +1,6 @@
 // check_quality: every active rule of a table in one scan, with counts and bounded samples.
 
+#include "core/sql_text.hpp"
 #include "pg/boundary.hpp"
 #include "pg/scopes.hpp"
 #include "pg/set_result.hpp"
@@ -9,6 +10,9 @@
 #include "pg/postgres.hpp"
 
 namespace bitvelocity::quality {
+
+using core::QuoteName;
+using core::QuoteText;
 
 namespace {
 

@@ -1,6 +1,11 @@
 #include "quality/model/expression.hpp"
 
+#include "core/sql_text.hpp"
+
 namespace bitvelocity::quality {
+
+using core::QuoteName;
+using core::QuoteText;
 
 namespace {
 
@@ -73,29 +78,6 @@ std::string AnyFailed(const std::vector<Rule>& rules, std::string_view failures,
 }
 
 }  // namespace
-
-std::string QuoteName(std::string_view name) {
-    std::string quoted = "\"";
-    for (const char c : name) {
-        quoted += c;
-        if (c == '"') {
-            quoted += c;
-        }
-    }
-    return quoted + "\"";
-}
-
-std::string QuoteText(std::string_view text) {
-    // E'' means the same whatever standard_conforming_strings is.
-    std::string quoted = "E'";
-    for (const char c : text) {
-        if (c == '\'' || c == '\\') {
-            quoted += c;
-        }
-        quoted += c;
-    }
-    return quoted + "'";
-}
 
 std::string FailureSql(const Rule& rule, std::string_view row) {
     const std::string failure = Failure(rule, std::string(row) + "." + QuoteName(rule.column));

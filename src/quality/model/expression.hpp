@@ -13,9 +13,6 @@
 
 namespace bitvelocity::quality {
 
-[[nodiscard]] std::string QuoteName(std::string_view name);
-[[nodiscard]] std::string QuoteText(std::string_view text);
-
 // Failure of one rule for the row called `row`; unqualified names in a filter must resolve to it.
 [[nodiscard]] std::string FailureSql(const Rule& rule, std::string_view row);
 

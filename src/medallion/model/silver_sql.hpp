@@ -1,0 +1,62 @@
+// The statements of a silver refresh, as text.
+//
+// One statement applies a range of bronze rows: it types and projects them, judges them, picks the
+// last good change of each key, and upserts and deletes. What it says does not depend on how a
+// history is cut into ranges. Order per key is the source's (epoch, commit_lsn, ordinal, part),
+// kept in the target as source_position (bigint[], compared element by element). Pure; any thread.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "medallion/model/silver_shape.hpp"
+
+namespace bitvelocity::medallion {
+
+// Quality rules as SQL. `source_failures` sees a row called source, `target_failures` one called
+// target; the rest sees their concatenation as j.failures.
+struct JudgeSql {
+    std::string source_failures;
+    std::string target_failures;
+    std::string score;
+    std::string passed;
+    std::string issues;
+    std::string rejected;
+};
+
+struct SilverTables {
+    std::string bronze;  // "schema"."table"
+    std::string target;
+    std::string source_name;  // schema.table as bronze writes it; empty: the table holds one source
+};
+
+// What is to be read: (sequence, flags) of the next rows. $1: position, $2: number of rows, $3: no
+// row whose commit_lsn is beyond this one (NULL: all), $4: highest position read so far.
+enum EventFlag : int { kTruncate = 1, kPartial = 2, kKeyChange = 4, kLate = 8 };
+[[nodiscard]] std::string BoundSql(const SilverShape& shape, const SilverTables& tables);
+
+// Applies rows $1 < sequence <= $2.
+//   $3 boolean: return the keys that were changed        $4 jsonb: [{key, position}] of deleted
+//   keys $5 bigint[]: truncated at                            $6 integer: processing version $7
+//   jsonb: [{key, payload}] newer than the target     $8 bigint[]: highest position read so far $9
+//   boolean: only what the events remove (deletions, old keys)
+// Returns rows (kind, a, b, event_id, position, key, payload, reasons, late):
+//   S a: rows put, b: rows removed, position: the highest   Q a rejected row, a: its sequence
+//   T a deleted key                                         K a changed key
+// `partial`: updates may lack columns; they are completed from what is known of the row.
+[[nodiscard]] std::string ApplySql(const SilverShape& shape, const SilverTables& tables,
+                                   const JudgeSql& judge, bool partial);
+
+// One event, for quarantine: $1 sequence. Returns (event_id, position, key, payload).
+[[nodiscard]] std::string EventSql(const SilverShape& shape, const SilverTables& tables);
+
+// JSON array of the keys, old and new, of the events $1 < sequence <= $2.
+[[nodiscard]] std::string KeysSql(const SilverShape& shape, const SilverTables& tables);
+
+// Whether the target has a newer row of a key: $1 jsonb payload, $2 bigint[] position.
+[[nodiscard]] std::string NewerSql(const SilverShape& shape, const SilverTables& tables);
+
+// Deletes what a TRUNCATE at $1 removed.
+[[nodiscard]] std::string TruncateSql(const SilverTables& tables);
+
+}  // namespace bitvelocity::medallion

@@ -1,0 +1,570 @@
+#include "medallion/silver_refresh.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include "medallion/arguments.hpp"
+#include "medallion/events.hpp"
+#include "medallion/model/silver_sql.hpp"
+#include "pg/boundary.hpp"
+#include "quality/rules.hpp"
+#include "pg/postgres.hpp"
+
+namespace bitvelocity::medallion {
+
+namespace {
+
+struct Event {
+    std::int64_t sequence;
+    int flags;
+};
+
+struct Rejected {
+    std::int64_t sequence = 0;
+    std::string event_id;
+    std::string position;  // '{...}'
+    std::string key;       // JSON
+    std::string payload;   // JSON, or empty
+    std::string reason;
+    std::string issues;  // '{...}', or empty: see message
+    std::string message;
+    bool late = false;
+};
+
+struct KeyAt {
+    std::string key;       // JSON
+    std::string position;  // '{...}'
+};
+
+std::string JsonText(const std::string& text) {
+    return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+// [{"key": ..., "position": [...]}]
+std::string KeysJson(const std::vector<KeyAt>& keys) {
+    std::string json = "[";
+    for (const KeyAt& entry : keys) {
+        std::string position = entry.position;
+        position.front() = '[';
+        position.back() = ']';
+        json += (json.size() == 1 ? "" : ",") + std::string("{\"key\":") + entry.key +
+                ",\"position\":" + position + "}";
+    }
+    return json + "]";
+}
+
+// A refusal that is about one row's content; anything else (rights, locks, space) fails the
+// refresh.
+bool IsAboutRow(const core::Error& error) {
+    const std::string_view code = error.sqlstate;
+    const std::string_view kind = code.substr(0, 2);
+    return kind == "21" || kind == "22" || kind == "23" || kind == "44" || code == "P0001" ||
+           code == "54000" || code == "42804" || code == "42846";
+}
+
+class SilverRefresh {
+  public:
+    SilverRefresh(pg::SpiScope& spi, Dataset& dataset, Progress& progress)
+        : spi_(spi),
+          dataset_(dataset),
+          progress_(progress),
+          shape_(pg::ValueOrThrow(SilverShapeFromJson(dataset.definition))) {
+        tables_.bronze = pg::QualifiedName(dataset.sources.at(0));
+        tables_.target = pg::QualifiedName(dataset.target);
+        LoadJudge();
+    }
+
+    bool Batch(core::Lsn until) {
+        std::vector<Event> events = Bound(until);
+        if (events.empty()) {
+            return false;
+        }
+        LookAtFlags(events);
+        open_quarantine_ = HasOpenQuarantine();
+        std::size_t first = 0;
+        while (first < events.size()) {
+            std::size_t last = first + 1;
+            if (!IsSolo(events[first])) {
+                while (last < events.size() && !IsSolo(events[last])) {
+                    ++last;
+                }
+            }
+            if ((events[first].flags & kTruncate) != 0) {
+                ApplyTruncate(events[first].sequence);
+            } else {
+                ApplyRange(events, first, last);
+            }
+            first = last;
+        }
+        progress_.read += static_cast<std::int64_t>(events.size());
+        dataset_.position = events.back().sequence;
+        StorePosition();
+        TableChanged(dataset_.target);
+        return static_cast<std::int64_t>(events.size()) == dataset_.batch_size;
+    }
+
+    // As owner: is the newest state of the event's key newer than the event?
+    bool Newer(const std::string& payload, const std::string& position) {
+        bool newer = false;
+        const core::Status status = pg::Catch([&]() {
+            pg::SubtransactionScope attempt;
+            {
+                const DatasetScope owner(dataset_.owner, dataset_.time_zone);
+                newer = !spi_.Execute(NewerSql(shape_, tables_),
+                                      {pg::Param::Jsonb(payload), ArrayText(position)})
+                             .empty();
+            }
+            attempt.Commit();
+        });
+        // A key that cannot be read is in no target row.
+        return status.ok() && newer;
+    }
+
+    bool NewerTombstone(const std::string& key, const std::string& position) {
+        const pg::CatalogScope catalog;
+        return !spi_.Execute(
+                        "SELECT FROM bitvelocity.silver_tombstone WHERE dataset_id = $1 "
+                        "AND key = $2 AND position > $3 UNION ALL SELECT FROM "
+                        "bitvelocity.dataset WHERE dataset_id = $1 AND truncated_at > $3",
+                        {pg::Param::Bigint(dataset_.id), pg::Param::Jsonb(key),
+                         ArrayText(position)})
+                    .empty();
+    }
+
+    // One quarantined event again. Returns whether it no longer has to be in quarantine.
+    bool Replay(std::int64_t sequence) {
+        open_quarantine_ = true;
+        partial_ = true;
+        late_ = true;
+        bool accepted = false;
+        const core::Status status = pg::Catch([&]() {
+            pg::SubtransactionScope attempt;
+            Apply(sequence - 1, sequence);
+            attempt.Commit();
+        });
+        if (status.ok()) {
+            accepted = rejected_.empty();
+        } else if (!IsAboutRow(status.error())) {
+            throw pg::StatusError(status.error());
+        } else {
+            ForgetAttempt();
+            rejected_.push_back(Refused(sequence, status.error()));
+        }
+        Flush();
+        return accepted;
+    }
+
+    [[nodiscard]] bool InBronze(std::int64_t sequence) {
+        const DatasetScope owner(dataset_.owner, dataset_.time_zone);
+        return !spi_.Execute("SELECT FROM " + tables_.bronze + " WHERE sequence = $1",
+                             {pg::Param::Bigint(sequence)})
+                    .empty();
+    }
+
+  private:
+    void LoadJudge() {
+        std::vector<quality::Rule> source_rules;
+        if (dataset_.source_table != 0) {
+            const bool same_owner = pg::OwnerOf(dataset_.source_table) == dataset_.owner;
+            for (quality::Rule& rule : quality::LoadRules(dataset_.source_table)) {
+                // A filter of somebody else's table must not run with this owner's rights.
+                if ((same_owner || rule.filter.empty()) && HasSource(rule.column)) {
+                    source_rules.push_back(std::move(rule));
+                }
+            }
+        }
+        const std::vector<quality::Rule> target_rules = quality::LoadRules(dataset_.target);
+        std::vector<quality::Rule> all = source_rules;
+        all.insert(all.end(), target_rules.begin(), target_rules.end());
+        if (!source_rules.empty()) {
+            judge_.source_failures = quality::FailuresSql(source_rules, "source");
+        }
+        if (!target_rules.empty()) {
+            judge_.target_failures = quality::FailuresSql(target_rules, "target");
+        }
+        const quality::VerdictSql verdict = quality::VerdictOf(all, "j.failures");
+        judge_.score = verdict.score;
+        judge_.passed = verdict.passed;
+        judge_.issues = verdict.issues;
+        judge_.rejected = verdict.rejected;
+    }
+
+    bool HasSource(const std::string& column) const {
+        for (const SourceColumn& source : shape_.source) {
+            if (source.name == column) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    std::vector<Event> Bound(core::Lsn until) {
+        const DatasetScope owner(dataset_.owner, dataset_.time_zone);
+        const pg::Rows rows = spi_.Execute(
+            BoundSql(shape_, tables_),
+            {pg::Param::Bigint(dataset_.position), pg::Param::Bigint(dataset_.batch_size),
+             pg::Param::LsnValue(until), ArrayText(dataset_.highest)});
+        std::vector<Event> events;
+        events.reserve(rows.size());
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            events.push_back({rows.Int(i, 1), static_cast<int>(rows.Int(i, 2))});
+        }
+        return events;
+    }
+
+    void LookAtFlags(const std::vector<Event>& events) {
+        partial_ = false;
+        late_ = false;
+        for (const Event& event : events) {
+            partial_ |= (event.flags & kPartial) != 0;
+            late_ |= (event.flags & kLate) != 0;
+        }
+    }
+
+    // A change of the key needs the row of the old key as it is right before, when columns are
+    // missing.
+    bool IsSolo(const Event& event) const {
+        return (event.flags & kTruncate) != 0 || (partial_ && (event.flags & kKeyChange) != 0);
+    }
+
+    bool HasOpenQuarantine() {
+        const pg::CatalogScope catalog;
+        return !spi_.Execute(
+                        "SELECT FROM bitvelocity.quarantine_entry WHERE dataset_id = $1 "
+                        "AND state = 'open' LIMIT 1",
+                        {pg::Param::Bigint(dataset_.id)})
+                    .empty();
+    }
+
+    // Events [first, last): in one go, or halved where PostgreSQL refuses a row.
+    void ApplyRange(const std::vector<Event>& events, std::size_t first, std::size_t last) {
+        const std::int64_t after = first == 0 ? dataset_.position : events[first - 1].sequence;
+        core::Error refusal;
+        const core::Status status = pg::Catch([&]() {
+            pg::SubtransactionScope attempt;
+            Apply(after, events[last - 1].sequence);
+            attempt.Commit();
+        });
+        if (status.ok()) {
+            Flush();
+            return;
+        }
+        if (!IsAboutRow(status.error())) {
+            throw pg::StatusError(status.error());
+        }
+        ForgetAttempt();
+        if (last - first == 1) {
+            if ((events[first].flags & kKeyChange) != 0) {
+                RemoveOldKey(after, events[first].sequence);
+            }
+            rejected_.push_back(Refused(events[first].sequence, status.error()));
+            Flush();
+            return;
+        }
+        const std::size_t middle = first + (last - first) / 2;
+        ApplyRange(events, first, middle);
+        ApplyRange(events, middle, last);
+    }
+
+    // The row of the old key is gone from the source, whatever is wrong with the new one.
+    void RemoveOldKey(std::int64_t after, std::int64_t through) {
+        removals_only_ = true;
+        const core::Status status = pg::Catch([&]() {
+            pg::SubtransactionScope attempt;
+            Apply(after, through);
+            attempt.Commit();
+        });
+        removals_only_ = false;
+        if (!status.ok() && !IsAboutRow(status.error())) {
+            throw pg::StatusError(status.error());
+        }
+    }
+
+    void ForgetAttempt() {
+        rejected_.clear();
+        deleted_.clear();
+        changed_.clear();
+    }
+
+    // Keys of the events in a range, as a JSON array: for look-ups in the catalogue.
+    std::string KeysOf(std::int64_t after, std::int64_t through) {
+        const DatasetScope owner(dataset_.owner, dataset_.time_zone);
+        const pg::Rows rows = spi_.Execute(KeysSql(shape_, tables_),
+                                           {pg::Param::Bigint(after), pg::Param::Bigint(through)});
+        return rows.Text(0, 1).value_or("[]");
+    }
+
+    std::string DeletedKeys(const std::string& keys) {
+        const pg::CatalogScope catalog;
+        return spi_
+            .Execute(
+                "SELECT jsonb_agg(jsonb_build_object('key', key, 'position', "
+                "to_jsonb(position))) FROM bitvelocity.silver_tombstone "
+                "WHERE dataset_id = $1 AND key IN (SELECT jsonb_array_elements($2))",
+                {pg::Param::Bigint(dataset_.id), pg::Param::Jsonb(keys)})
+            .Text(0, 1)
+            .value_or("[]");
+    }
+
+    // The newest version of keys whose newest version is in quarantine.
+    std::string QuarantinedRows(const std::string& keys) {
+        const pg::CatalogScope catalog;
+        return spi_
+            .Execute(
+                "SELECT jsonb_agg(to_jsonb(q)) FROM (SELECT DISTINCT ON (key) key, payload "
+                "FROM bitvelocity.quarantine_entry WHERE dataset_id = $1 AND state = 'open' "
+                "AND payload IS NOT NULL AND key IN (SELECT jsonb_array_elements($2)) "
+                "ORDER BY key, position DESC) q",
+                {pg::Param::Bigint(dataset_.id), pg::Param::Jsonb(keys)})
+            .Text(0, 1)
+            .value_or("[]");
+    }
+
+    void Apply(std::int64_t after, std::int64_t through) {
+        std::string keys;
+        if (late_ || (partial_ && open_quarantine_)) {
+            keys = KeysOf(after, through);
+        }
+        const std::string dead = late_ ? DeletedKeys(keys) : "[]";
+        const std::string known = partial_ && open_quarantine_ ? QuarantinedRows(keys) : "[]";
+        const DatasetScope owner(dataset_.owner, dataset_.time_zone);
+        const pg::Rows rows =
+            spi_.Execute(ApplySql(shape_, tables_, judge_, partial_),
+                         {pg::Param::Bigint(after), pg::Param::Bigint(through),
+                          pg::Param::Bool(open_quarantine_), pg::Param::Jsonb(dead),
+                          ArrayText(dataset_.truncated_at), pg::Param::Int(dataset_.version),
+                          pg::Param::Jsonb(known), ArrayText(dataset_.highest),
+                          pg::Param::Bool(removals_only_)});
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            Take(rows, i);
+        }
+    }
+
+    void Take(const pg::Rows& rows, std::size_t i) {
+        switch (rows.Text(i, 1)->front()) {
+            case 'S':
+                put_ = rows.Int(i, 2);
+                removed_ = rows.Int(i, 3);
+                attempt_highest_ = rows.Text(i, 5).value_or("");
+                break;
+            case 'Q': {
+                Rejected row;
+                row.sequence = rows.Int(i, 2);
+                row.event_id = rows.Text(i, 4).value_or("");
+                row.position = *rows.Text(i, 5);
+                row.key = *rows.Text(i, 6);
+                row.payload = rows.Text(i, 7).value_or("");
+                row.issues = *rows.Text(i, 8);
+                row.reason = "quality";
+                row.late = rows.Bool(i, 9);
+                rejected_.push_back(std::move(row));
+                break;
+            }
+            case 'T':
+                deleted_.push_back({*rows.Text(i, 6), *rows.Text(i, 5)});
+                break;
+            default:
+                changed_.push_back({*rows.Text(i, 6), *rows.Text(i, 5)});
+        }
+    }
+
+    Rejected Refused(std::int64_t sequence, const core::Error& error) {
+        const DatasetScope owner(dataset_.owner, dataset_.time_zone);
+        const pg::Rows rows =
+            spi_.Execute(EventSql(shape_, tables_), {pg::Param::Bigint(sequence)});
+        Rejected row;
+        row.sequence = sequence;
+        row.event_id = rows.Text(0, 1).value_or("");
+        row.position = *rows.Text(0, 2);
+        row.key = *rows.Text(0, 3);
+        row.payload = rows.Text(0, 4).value_or("");
+        row.reason = "error";
+        row.message = error.message;
+        row.late = true;  // whether it is has to be looked up
+        return row;
+    }
+
+    // Writes what a range left behind: quarantine, deleted keys, superseded entries.
+    void Flush() {
+        progress_.put += put_;
+        progress_.removed += removed_;
+        progress_.quarantined += static_cast<std::int64_t>(rejected_.size());
+        Raise(attempt_highest_);
+        StoreRejected();
+        const pg::CatalogScope catalog;
+        if (!deleted_.empty()) {
+            spi_.Execute(
+                "INSERT INTO bitvelocity.silver_tombstone AS t SELECT $1, d.key, d.position "
+                "FROM jsonb_to_recordset($2) AS d(key jsonb, position bigint[]) "
+                "ON CONFLICT (dataset_id, key) DO UPDATE SET position = excluded.position "
+                "WHERE t.position < excluded.position",
+                {pg::Param::Bigint(dataset_.id), pg::Param::Jsonb(KeysJson(deleted_))});
+        }
+        if (!changed_.empty()) {
+            spi_.Execute(
+                "UPDATE bitvelocity.quarantine_entry q SET state = 'superseded' "
+                "FROM jsonb_to_recordset($2) AS c(key jsonb, position bigint[]) "
+                "WHERE q.dataset_id = $1 AND q.state = 'open' AND q.key = c.key "
+                "AND q.position < c.position",
+                {pg::Param::Bigint(dataset_.id), pg::Param::Jsonb(KeysJson(changed_))});
+        }
+        put_ = 0;
+        removed_ = 0;
+        attempt_highest_.clear();
+        rejected_.clear();
+        deleted_.clear();
+        changed_.clear();
+    }
+
+    void StoreRejected() {
+        if (rejected_.empty()) {
+            return;
+        }
+        open_quarantine_ = true;
+        std::string json = "[";
+        for (const Rejected& row : rejected_) {
+            const bool superseded =
+                row.late && (Newer(row.payload.empty() ? "{}" : row.payload, row.position) ||
+                             NewerTombstone(row.key, row.position));
+            json += (json.size() == 1 ? "" : ",") + std::string("{\"sequence\":") +
+                    std::to_string(row.sequence) +
+                    (row.event_id.empty() ? "" : ",\"event_id\":\"" + row.event_id + "\"") +
+                    ",\"position\":\"" + row.position + "\",\"key\":" + row.key +
+                    ",\"payload\":" + (row.payload.empty() ? "null" : row.payload) +
+                    ",\"reason\":\"" + row.reason +
+                    "\",\"issues\":" + (row.issues.empty() ? "null" : JsonText(row.issues)) +
+                    ",\"message\":" + JsonText(row.message) + ",\"state\":\"" +
+                    (superseded ? "superseded" : "open") + "\"}";
+        }
+        const pg::CatalogScope catalog;
+        spi_.Execute(
+            "INSERT INTO bitvelocity.quarantine_entry (dataset_id, source_sequence, event_id, "
+            "position, key, payload, reason, issues, state) SELECT $1, r.sequence, r.event_id, "
+            "r.position::bigint[], r.key, r.payload, r.reason, coalesce(r.issues::text[], "
+            "ARRAY[r.message]), r.state FROM jsonb_to_recordset($2) AS r(sequence bigint, "
+            "event_id uuid, position text, key jsonb, payload jsonb, reason text, issues text, "
+            "message text, state text) ON CONFLICT (dataset_id, source_sequence) DO UPDATE "
+            "SET issues = excluded.issues, reason = excluded.reason",
+            {pg::Param::Bigint(dataset_.id), pg::Param::Jsonb(json + "]")});
+    }
+
+    // A TRUNCATE of the source: every row, deletion and quarantined row before it is history.
+    void ApplyTruncate(std::int64_t sequence) {
+        std::string position;
+        {
+            const DatasetScope owner(dataset_.owner, dataset_.time_zone);
+            position =
+                *spi_.Execute(EventSql(shape_, tables_), {pg::Param::Bigint(sequence)}).Text(0, 2);
+            progress_.removed += static_cast<std::int64_t>(
+                spi_.Execute(TruncateSql(tables_), {ArrayText(position)}).processed());
+        }
+        const pg::CatalogScope catalog;
+        const pg::Rows rows = spi_.Execute(
+            "UPDATE bitvelocity.dataset SET truncated_at = greatest(truncated_at, $2) "
+            "WHERE dataset_id = $1 RETURNING truncated_at::text",
+            {pg::Param::Bigint(dataset_.id), ArrayText(position)});
+        dataset_.truncated_at = *rows.Text(0, 1);
+        spi_.Execute(
+            "DELETE FROM bitvelocity.silver_tombstone WHERE dataset_id = $1 "
+            "AND position < $2",
+            {pg::Param::Bigint(dataset_.id), ArrayText(position)});
+        spi_.Execute(
+            "UPDATE bitvelocity.quarantine_entry SET state = 'superseded' "
+            "WHERE dataset_id = $1 AND state = 'open' AND position < $2",
+            {pg::Param::Bigint(dataset_.id), ArrayText(position)});
+        Raise(position);
+    }
+
+    void Raise(const std::string& position) {
+        if (position.empty()) {
+            return;
+        }
+        const pg::CatalogScope catalog;
+        dataset_.highest = *spi_.Execute("SELECT greatest($1, $2)::text",
+                                         {ArrayText(dataset_.highest), ArrayText(position)})
+                                .Text(0, 1);
+    }
+
+    void StorePosition() {
+        std::optional<std::string> at;
+        {
+            const DatasetScope owner(dataset_.owner, dataset_.time_zone);
+            at = spi_.Execute("SELECT event_timestamp::text FROM " + tables_.bronze +
+                                  " WHERE sequence = $1",
+                              {pg::Param::Bigint(dataset_.position)})
+                     .Text(0, 1);
+        }
+        const pg::CatalogScope catalog;
+        spi_.Execute(
+            "UPDATE bitvelocity.dataset SET position = $2, highest = $3, "
+            "last_event_at = $4::timestamptz, last_refresh = clock_timestamp(), last_error = NULL, "
+            "last_error_at = NULL WHERE dataset_id = $1",
+            {pg::Param::Bigint(dataset_.id), pg::Param::Bigint(dataset_.position),
+             ArrayText(dataset_.highest), pg::Param::Text(at)});
+    }
+
+    pg::SpiScope& spi_;
+    Dataset& dataset_;
+    Progress& progress_;
+    SilverShape shape_;
+    SilverTables tables_;
+    JudgeSql judge_;
+    bool partial_ = false;
+    bool late_ = false;
+    bool open_quarantine_ = false;
+    bool removals_only_ = false;
+
+    // What the statement of the current range said.
+    std::int64_t put_ = 0;
+    std::int64_t removed_ = 0;
+    std::string attempt_highest_;
+    std::vector<Rejected> rejected_;
+    std::vector<KeyAt> deleted_;
+    std::vector<KeyAt> changed_;
+};
+
+}  // namespace
+
+bool RefreshSilverBatch(pg::SpiScope& spi, Dataset& dataset, core::Lsn until, Progress& progress) {
+    SilverRefresh refresh(spi, dataset, progress);
+    return refresh.Batch(until);
+}
+
+std::int64_t ReplayQuarantine(pg::SpiScope& spi, Dataset& dataset,
+                              const std::optional<std::string>& ids) {
+    struct Entry {
+        std::int64_t id;
+        std::int64_t sequence;
+    };
+    std::vector<Entry> entries;
+    {
+        const pg::CatalogScope catalog;
+        const pg::Rows rows = spi.Execute(
+            "SELECT quarantine_id, source_sequence FROM bitvelocity.quarantine_entry "
+            "WHERE dataset_id = $1 AND state = 'open' AND ($2 IS NULL OR quarantine_id = ANY "
+            "($2::bigint[])) ORDER BY position, source_sequence",
+            {pg::Param::Bigint(dataset.id), pg::Param::Text(ids)});
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            entries.push_back({rows.Int(i, 1), rows.Int(i, 2)});
+        }
+    }
+    Progress progress;
+    SilverRefresh refresh(spi, dataset, progress);
+    std::int64_t replayed = 0;
+    for (const Entry& entry : entries) {
+        if (!refresh.InBronze(entry.sequence) || !refresh.Replay(entry.sequence)) {
+            continue;
+        }
+        ++replayed;
+        const pg::CatalogScope catalog;
+        spi.Execute(
+            "UPDATE bitvelocity.quarantine_entry SET state = 'replayed', "
+            "replayed_at = clock_timestamp() WHERE quarantine_id = $1",
+            {pg::Param::Bigint(entry.id)});
+    }
+    if (replayed > 0) {
+        TableChanged(dataset.target);
+    }
+    return replayed;
+}
+
+}  // namespace bitvelocity::medallion
