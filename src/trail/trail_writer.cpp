@@ -395,7 +395,9 @@ void TrailPlan::Write(core::Operation operation, HeapTupleData* before, HeapTupl
         PinnedOutput pinned;
         const bool changed_only = update && plan.changed_only;
         if (before != nullptr) {
-            values[kOldValues] = plan.RowJson(plan.before, changed_only, false);
+            // Without a key only the whole old row tells which one it was.
+            const bool whole = !changed_only || plan.keys.empty();
+            values[kOldValues] = plan.RowJson(plan.before, !whole, false);
             nulls[kOldValues] = false;
         }
         if (after != nullptr) {
