@@ -100,7 +100,7 @@ check "keys, values and headers arrive" awk '
     END { exit NR != 1000 }' <(read_topic headers '%k %h %s\n')
 
 "$broker" topic "$tmp/kafka" outage 1
-"$tmp/produce" "$library" outage 3000000 200 0 "bootstrap.servers=$server" \
+"$tmp/produce" "$library" outage 600000 200 0 "bootstrap.servers=$server" \
     reconnect.backoff.max.ms=500 >"$tmp/outage.out" 2>"$tmp/outage.err" &
 producer=$!
 # waits for a line of the producer
@@ -123,7 +123,7 @@ check "the broker starts again" start_broker
 wait "$producer"
 check "every message is acknowledged" test $? = 0
 producer=
-check "nothing was lost, repeated or reordered" in_order outage 3000000
+check "nothing was lost, repeated or reordered" in_order outage 600000
 
 "$broker" topic "$tmp/kafka" small 1 max.message.bytes=2000
 produce small 1 5000 0 "bootstrap.servers=$server" compression.codec=none >"$tmp/out" 2>&1
