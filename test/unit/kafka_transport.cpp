@@ -374,6 +374,29 @@ TEST(KafkaTransport, AnIdleStreamLearnsThatTheBrokerIsBack) {
     EXPECT_EQ(transport->health().last_error, "");
 }
 
+// A deliverer logs an error when its text changes: an outage must not be a text a second.
+TEST(KafkaTransport, AnOutageIsOneText) {
+    auto transport = Make({{"bootstrap.servers", "127.0.0.1:1,127.0.0.1:2"},
+                           {"reconnect.backoff.ms", "10"},
+                           {"reconnect.backoff.max.ms", "20"},
+                           {"statistics.interval.ms", "20"}});
+    ASSERT_NE(transport, nullptr);
+    Acks acks;
+    std::vector<std::string> texts;
+    const auto end = Clock::now() + seconds(2);
+    ASSERT_TRUE(PollUntil(*transport, acks, [&] {
+        const std::string text = transport->health().last_error;
+        if (!text.empty() && (texts.empty() || texts.back() != text)) {
+            texts.push_back(text);
+        }
+        return Clock::now() > end;
+    }));
+    EXPECT_FALSE(transport->health().reachable);
+    EXPECT_GE(texts.size(), 1u);
+    EXPECT_LE(texts.size(), 3u);
+    EXPECT_EQ(texts.back().find("after"), std::string::npos);
+}
+
 TEST(KafkaTransport, NoThreadOfTheLibraryTakesASignal) {
     namespace fs = std::filesystem;
     MockCluster cluster;  // its thread is not the transport's

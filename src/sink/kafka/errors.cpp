@@ -80,6 +80,14 @@ bool IsConnectionError(rd_kafka_resp_err_t code) {
     }
 }
 
+std::string StableText(std::string text) {
+    // "...: Connection refused (after 0ms in state CONNECT, 3 identical error(s) suppressed)"
+    if (const std::size_t at = text.rfind(" (after "); at != std::string::npos) {
+        text.resize(at);
+    }
+    return text;
+}
+
 std::string ConnectionHint(rd_kafka_resp_err_t code) {
     switch (code) {
         case RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN:

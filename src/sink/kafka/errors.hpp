@@ -26,6 +26,10 @@ struct FailedMessage {
 // The broker could not be reached or did not let the client in, rather than refused a request.
 [[nodiscard]] bool IsConnectionError(rd_kafka_resp_err_t code);
 
+// The library's text without what changes with every attempt (how long, how often), so that one
+// trouble is one text.
+[[nodiscard]] std::string StableText(std::string text);
+
 // What an operator can do about an error of a connection; empty where there is nothing to say.
 [[nodiscard]] std::string ConnectionHint(rd_kafka_resp_err_t code);
 

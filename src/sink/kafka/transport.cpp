@@ -69,6 +69,7 @@ class KafkaTransport final : public Transport {
     rd_kafka_topic_t* last_topic_ = nullptr;
     std::string last_topic_name_;
     Health health_;
+    rd_kafka_resp_err_t repeated_code_ = RD_KAFKA_RESP_ERR_NO_ERROR;  // of last_error, once settled
     bool connection_error_ = false;  // health_ is about reaching a broker, not about rights
 };
 
@@ -195,6 +196,7 @@ void KafkaTransport::OnReports(rd_kafka_event_t* event, AckHandler& handler) {
 void KafkaTransport::ClearHealth() {
     health_ = {};
     connection_error_ = false;
+    repeated_code_ = RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
 core::Status KafkaTransport::OnError(rd_kafka_event_t* event) {
@@ -203,15 +205,20 @@ core::Status KafkaTransport::OnError(rd_kafka_event_t* event) {
     if (rd_kafka_fatal_error(producer_->handle(), nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return FatalError();
     }
-    connection_error_ = IsConnectionError(code);
     if (code == RD_KAFKA_RESP_ERR__ALL_BROKERS_DOWN) {
         health_.reachable = false;
+        connection_error_ = true;
         // The error before this one says why; this one only counts brokers.
         if (!health_.last_error.empty()) {
             return core::Status::Ok();
         }
+    } else if (repeated_code_ == code) {
+        return core::Status::Ok();
     }
-    health_.last_error = redactor_.Clean(rd_kafka_event_error_string(event));
+    // Several brokers fail in turns: while none is reachable, the first text of a kind stays.
+    repeated_code_ = health_.reachable ? RD_KAFKA_RESP_ERR_NO_ERROR : code;
+    connection_error_ = IsConnectionError(code);
+    health_.last_error = redactor_.Clean(StableText(rd_kafka_event_error_string(event)));
     health_.hint = ConnectionHint(code);
     return core::Status::Ok();
 }
