@@ -5,10 +5,10 @@
 //
 // Message N has key N % 1000 and a value of about BYTES bytes that begins {"number":N,. The
 // properties are librdkafka's. Says on standard error when the broker is unreachable and reachable
-// again, and what was acknowledged every tenth of a second. Exit status 0: all was acknowledged, and the rates
-// are printed as `figure NAME VALUE UNIT`; 3: a message or the producer failed, the error is
-// printed. With WARMUP=n in the environment, n messages are sent before the clock starts (to the
-// same topic).
+// again, and what was acknowledged every tenth of a second. Exit status 0: all was acknowledged,
+// and the rates are printed as `figure NAME VALUE UNIT`; 3: a message or the producer failed, the
+// error is printed. With WARMUP=n in the environment, n messages are sent before the clock starts
+// (to the same topic).
 
 #include <dlfcn.h>
 #include <poll.h>
