@@ -121,12 +121,15 @@ void Services::Ended(const Key& key, Running& running, std::int64_t now) {
             running.not_before = now + kQuick;
         }
     }
-    if (!running.failed) {
-        Note(key, running, "stopped", nullptr, 0);
-    } else {
+    if (running.no_slot) {
+        NoteNoSlot(key, running, now);
+    } else if (running.failed) {
         Note(key, running, "failed", nullptr, running.not_before - now);
+    } else {
+        Note(key, running, "stopped", nullptr, 0);
     }
     running.failed = false;
+    running.no_slot = false;
 }
 
 void Services::Start(const Key& key, Running& running, std::int64_t now) {
@@ -161,7 +164,7 @@ void Services::Start(const Key& key, Running& running, std::int64_t now) {
     if (claimed < capability.process_count) {
         ReportNoSlot();
         running.not_before = running.backoff.Failed(now);
-        Note(key, running, "no slot", nullptr, running.not_before - now);
+        NoteNoSlot(key, running, now);
         return;
     }
     int started = 0;
@@ -181,6 +184,7 @@ void Services::Start(const Key& key, Running& running, std::int64_t now) {
         FreeSlot(slots[i], registry->processes[slots[i]].generation);
     }
     running.failed = true;
+    running.no_slot = true;
     running.ending = true;
     for (int i = 0; i < started; ++i) {
         running.children[i].Terminate();
@@ -188,7 +192,18 @@ void Services::Start(const Key& key, Running& running, std::int64_t now) {
     if (started == 0) {
         Ended(key, running, now);
     }
-    Note(key, running, "no slot", nullptr, 0);
+}
+
+// The log has said it (ReportNoSlot), for all services at once.
+void Services::NoteNoSlot(const Key& key, const Running& running, std::int64_t now) {
+    Note(key, running, "no slot", nullptr, running.not_before - now);
+    const RegistryLock lock;
+    Record* record = FindOrAddRecord(database_, false, GetCapability(key.first).kind, key.second);
+    strlcpy(record->error.sqlstate, "53400", sizeof(record->error.sqlstate));
+    strlcpy(record->error.message, "no free background worker slot", sizeof(record->error.message));
+    strlcpy(record->error.hint, "Raise max_worker_processes and restart the server.",
+            sizeof(record->error.hint));
+    record->error_at = record->since;
 }
 
 // Keeps what views show, and logs a failure: once, then once per bitvelocity.log_interval while it

@@ -40,6 +40,7 @@ class Services {
         int child_count = 0;  // 0: stopped
         bool ending = false;
         bool failed = false;
+        bool no_slot = false;
         std::int64_t terminate_at = 0;  // 0: not ending, or told already
         std::int64_t started_at = 0;
         std::int64_t not_before = 0;
@@ -51,6 +52,7 @@ class Services {
     void Reap(const Key& key, Running& running, std::int64_t now);
     void Ended(const Key& key, Running& running, std::int64_t now);
     void Start(const Key& key, Running& running, std::int64_t now);
+    void NoteNoSlot(const Key& key, const Running& running, std::int64_t now);
     void Note(const Key& key, const Running& running, const char* state, const ErrorText* error,
               std::int64_t pause_us);
 
