@@ -2,12 +2,12 @@
 -- as plain output is in test/sql/audit.sql.
 \set ECHO none
 SET client_min_messages = warning;
-DROP ROLE IF EXISTS pgtap_bv_owner, pgtap_bv_writer;
-CREATE ROLE pgtap_bv_owner;
-CREATE ROLE pgtap_bv_writer;
+DROP ROLE IF EXISTS pgtap_audit_owner, pgtap_audit_writer;
+CREATE ROLE pgtap_audit_owner;
+CREATE ROLE pgtap_audit_writer;
 CREATE EXTENSION hstore;
-CREATE SCHEMA shop AUTHORIZATION pgtap_bv_owner;
-GRANT USAGE ON SCHEMA shop TO pgtap_bv_writer;
+CREATE SCHEMA shop AUTHORIZATION pgtap_audit_owner;
+GRANT USAGE ON SCHEMA shop TO pgtap_audit_writer;
 SET search_path = public, shop;
 SET timezone = 'UTC';
 SET extra_float_digits = 3;
@@ -70,12 +70,12 @@ SELECT results_eq($$SELECT operation_type, changed_columns, length(new_values->>
 -- A role that writes needs no right on the trail and cannot write it, whatever it owns beside.
 RESET search_path;
 CREATE TABLE shop.orders (id int PRIMARY KEY, v text);
-ALTER TABLE shop.orders OWNER TO pgtap_bv_owner;
+ALTER TABLE shop.orders OWNER TO pgtap_audit_owner;
 SELECT bitvelocity.enable_audit('shop.orders');
-SELECT is((SELECT relowner::regrole::text FROM pg_class WHERE oid = 'shop.orders_audit'::regclass), 'pgtap_bv_owner',
+SELECT is((SELECT relowner::regrole::text FROM pg_class WHERE oid = 'shop.orders_audit'::regclass), 'pgtap_audit_owner',
     'a superuser who enables an audit makes the trail the owner''s');
-GRANT INSERT, UPDATE, DELETE, SELECT, TRUNCATE ON shop.orders TO pgtap_bv_writer;
-SET SESSION AUTHORIZATION pgtap_bv_writer;
+GRANT INSERT, UPDATE, DELETE, SELECT, TRUNCATE ON shop.orders TO pgtap_audit_writer;
+SET SESSION AUTHORIZATION pgtap_audit_writer;
 SELECT lives_ok($$INSERT INTO shop.orders VALUES (1, 'a'); UPDATE shop.orders SET v = 'b'; DELETE FROM shop.orders;
     TRUNCATE shop.orders$$, 'it may write the table');
 SELECT throws_ok($$SELECT 1 FROM shop.orders_audit$$, '42501', NULL, 'but not read the trail');
@@ -84,13 +84,13 @@ SELECT throws_ok($$SELECT 1 FROM bitvelocity.audit_table$$, '42501', NULL, 'nor 
 SELECT throws_ok($$UPDATE bitvelocity.audit_table SET trail = 0$$, '42501', NULL, 'nor change that');
 RESET SESSION AUTHORIZATION;
 SELECT results_eq($$SELECT operation_type, operation_user, session_user_name FROM shop.orders_audit ORDER BY audit_id$$,
-    $$VALUES ('INSERT', 'pgtap_bv_writer', 'pgtap_bv_writer'), ('UPDATE', 'pgtap_bv_writer', 'pgtap_bv_writer'),
-             ('DELETE', 'pgtap_bv_writer', 'pgtap_bv_writer'), ('TRUNCATE', 'pgtap_bv_writer', 'pgtap_bv_writer')$$,
+    $$VALUES ('INSERT', 'pgtap_audit_writer', 'pgtap_audit_writer'), ('UPDATE', 'pgtap_audit_writer', 'pgtap_audit_writer'),
+             ('DELETE', 'pgtap_audit_writer', 'pgtap_audit_writer'), ('TRUNCATE', 'pgtap_audit_writer', 'pgtap_audit_writer')$$,
     'and is recorded');
 
 -- Code of the table's owner that a trail row runs is the owner's, in a restricted operation.
 CREATE TABLE shop.seen (who text);
-GRANT INSERT ON shop.seen TO pgtap_bv_owner, pgtap_bv_writer;
+GRANT INSERT ON shop.seen TO pgtap_audit_owner, pgtap_audit_writer;
 CREATE FUNCTION shop.spy(jsonb) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO shop.seen VALUES (current_user);
@@ -103,7 +103,7 @@ BEGIN
 END $$;
 ALTER TABLE shop.orders_audit ADD CONSTRAINT spied CHECK (shop.spy(new_values)) NOT VALID;
 INSERT INTO shop.orders VALUES (2, 'c');
-SELECT set_eq('SELECT who FROM shop.seen', ARRAY['pgtap_bv_owner'], 'a CHECK of the trail runs as its owner only');
+SELECT set_eq('SELECT who FROM shop.seen', ARRAY['pgtap_audit_owner'], 'a CHECK of the trail runs as its owner only');
 SELECT is(current_user::text, session_user::text, 'and leaves the caller''s role alone');
 ALTER TABLE shop.orders_audit DROP CONSTRAINT spied;
 
@@ -154,4 +154,4 @@ SELECT is(bitvelocity.current_actor(), 'session', 'or of the session');
 
 SELECT * FROM finish();
 DROP SCHEMA shop CASCADE;
-DROP ROLE pgtap_bv_owner, pgtap_bv_writer;
+DROP ROLE pgtap_audit_owner, pgtap_audit_writer;

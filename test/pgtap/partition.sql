@@ -3,12 +3,12 @@
 SET client_min_messages = warning;
 CREATE SCHEMA partman;
 CREATE EXTENSION pg_partman SCHEMA partman;
-DROP ROLE IF EXISTS pgtap_bv_owner, pgtap_bv_writer;
-CREATE ROLE pgtap_bv_owner;
-CREATE ROLE pgtap_bv_writer;
-CREATE SCHEMA shop AUTHORIZATION pgtap_bv_owner;
-GRANT USAGE ON SCHEMA shop TO pgtap_bv_writer;
-GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA bitvelocity TO pgtap_bv_owner;
+DROP ROLE IF EXISTS pgtap_partition_owner, pgtap_partition_writer;
+CREATE ROLE pgtap_partition_owner;
+CREATE ROLE pgtap_partition_writer;
+CREATE SCHEMA shop AUTHORIZATION pgtap_partition_owner;
+GRANT USAGE ON SCHEMA shop TO pgtap_partition_writer;
+GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA bitvelocity TO pgtap_partition_owner;
 
 CREATE FUNCTION leaves(target regclass) RETURNS bigint LANGUAGE sql AS
     'SELECT count(*) FROM pg_inherits WHERE inhparent = $1';
@@ -19,25 +19,25 @@ CREATE FUNCTION default_leaf(target regclass) RETURNS boolean LANGUAGE sql AS
 SELECT plan(44);
 
 -- Rights
-SET ROLE pgtap_bv_owner;
+SET ROLE pgtap_partition_owner;
 CREATE TABLE shop.ready (id int, day date) PARTITION BY RANGE (day);
 SELECT throws_ok($$SELECT bitvelocity.partition_table('shop.ready', 'day')$$, '42501', NULL,
     'an owner without rights on pg_partman is told so');
 RESET ROLE;
-GRANT ALL ON SCHEMA partman TO pgtap_bv_owner;
-GRANT ALL ON ALL TABLES IN SCHEMA partman TO pgtap_bv_owner;
-GRANT EXECUTE ON FUNCTION bitvelocity.partition_table TO pgtap_bv_writer;
-SET ROLE pgtap_bv_writer;
+GRANT ALL ON SCHEMA partman TO pgtap_partition_owner;
+GRANT ALL ON ALL TABLES IN SCHEMA partman TO pgtap_partition_owner;
+GRANT EXECUTE ON FUNCTION bitvelocity.partition_table TO pgtap_partition_writer;
+SET ROLE pgtap_partition_writer;
 SELECT throws_ok($$SELECT bitvelocity.partition_table('shop.ready', 'day')$$, '42501', NULL,
     'only the owner may partition a table');
 RESET ROLE;
 
 -- A table that is partitioned by RANGE already
-SET ROLE pgtap_bv_owner;
+SET ROLE pgtap_partition_owner;
 SELECT lives_ok($$SELECT bitvelocity.partition_table('shop.ready', 'day')$$, 'a RANGE-partitioned table is taken over');
 SELECT is(leaves('shop.ready'), 10::bigint, 'four before, the running one, four ahead and a default partition');
 SELECT is((SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-           WHERE i.inhparent = 'shop.ready'::regclass AND c.relowner <> 'pgtap_bv_owner'::regrole),
+           WHERE i.inhparent = 'shop.ready'::regclass AND c.relowner <> 'pgtap_partition_owner'::regrole),
     0::bigint, 'partitions belong to the owner of the table');
 SELECT ok(default_leaf('shop.ready'), 'with a default partition');
 SELECT throws_ok($$SELECT bitvelocity.partition_table('shop.ready', 'day')$$, '42710', NULL, 'not twice');
@@ -53,7 +53,7 @@ SELECT is((SELECT infinite_time_partitions FROM partman.part_config WHERE parent
     'partitions come ahead of an idle table, too');
 
 -- An empty plain table
-SET ROLE pgtap_bv_owner;
+SET ROLE pgtap_partition_owner;
 CREATE TABLE shop.customer (id int PRIMARY KEY);
 CREATE TABLE shop.plain (id serial, day date DEFAULT CURRENT_DATE, customer int REFERENCES shop.customer,
     amount numeric CHECK (amount > 0), note text, n int GENERATED ALWAYS AS IDENTITY,
@@ -61,8 +61,8 @@ CREATE TABLE shop.plain (id serial, day date DEFAULT CURRENT_DATE, customer int 
 CREATE INDEX ON shop.plain (note);
 COMMENT ON TABLE shop.plain IS 'kept';
 COMMENT ON COLUMN shop.plain.note IS 'kept, too';
-GRANT SELECT ON shop.plain TO pgtap_bv_writer;
-GRANT UPDATE (note) ON shop.plain TO pgtap_bv_writer;
+GRANT SELECT ON shop.plain TO pgtap_partition_writer;
+GRANT UPDATE (note) ON shop.plain TO pgtap_partition_writer;
 SELECT bitvelocity.add_audit_columns('shop.plain');
 ALTER TABLE shop.plain ENABLE ALWAYS TRIGGER bitvelocity_stamp;
 SELECT lives_ok($$SELECT bitvelocity.partition_table('shop.plain', 'day', start => '2010-12-01')$$,
@@ -72,8 +72,8 @@ SELECT has_index('shop', 'plain', 'plain_pkey', ARRAY['id', 'day'], 'its key kee
 SELECT has_index('shop', 'plain', 'plain_note_idx', ARRAY['note'], 'its index, too');
 SELECT is(obj_description('shop.plain'::regclass), 'kept', 'its comment');
 SELECT is(col_description('shop.plain'::regclass, 5), 'kept, too', 'a column''s comment');
-SELECT ok(has_table_privilege('pgtap_bv_writer', 'shop.plain', 'SELECT'), 'its grants');
-SELECT ok(has_column_privilege('pgtap_bv_writer', 'shop.plain', 'note', 'UPDATE'), 'grants on columns');
+SELECT ok(has_table_privilege('pgtap_partition_writer', 'shop.plain', 'SELECT'), 'its grants');
+SELECT ok(has_column_privilege('pgtap_partition_writer', 'shop.plain', 'note', 'UPDATE'), 'grants on columns');
 SELECT is((SELECT tgenabled::text FROM pg_trigger WHERE tgrelid = 'shop.plain'::regclass
            AND tgname = 'bitvelocity_stamp'), 'A', 'its triggers, enabled as they were');
 SELECT throws_ok($$INSERT INTO shop.plain (customer, amount) VALUES (7, 1)$$, '23503', NULL, 'its foreign keys');
@@ -125,20 +125,20 @@ SELECT lives_ok($$SELECT follow(hint_of('SELECT bitvelocity.partition_table(''sh
 SELECT is((SELECT tableoid::regclass::text FROM shop.filled), 'shop.filled_p2026_01', 'its row is in its month');
 
 -- Trails: months ahead, no default partition, and the one that is missing is made by the write.
-SET ROLE pgtap_bv_owner;
+SET ROLE pgtap_partition_owner;
 CREATE TABLE shop.orders (id int PRIMARY KEY, v text);
 SELECT bitvelocity.enable_audit('shop.orders', retention => '2 years');
 SELECT is(leaves('shop.orders_audit'), 5::bigint, 'a trail has the running month and four ahead');
-GRANT INSERT, UPDATE, SELECT ON shop.orders TO pgtap_bv_writer;
+GRANT INSERT, UPDATE, SELECT ON shop.orders TO pgtap_partition_writer;
 DO $$ BEGIN EXECUTE (SELECT format('DROP TABLE %s', string_agg(inhrelid::regclass::text, ', ')) FROM pg_inherits
     WHERE inhparent = 'shop.orders_audit'::regclass); END $$;
 RESET ROLE;
-SET ROLE pgtap_bv_writer;
+SET ROLE pgtap_partition_writer;
 SELECT lives_ok($$INSERT INTO shop.orders VALUES (1, 'a')$$, 'a write does not fail for lack of a month');
 RESET ROLE;
 SELECT is(leaves('shop.orders_audit'), 1::bigint, 'it has made it');
 SELECT is((SELECT c.relowner::regrole::text FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
-           WHERE inhparent = 'shop.orders_audit'::regclass), 'pgtap_bv_owner', 'as the owner of the table');
+           WHERE inhparent = 'shop.orders_audit'::regclass), 'pgtap_partition_owner', 'as the owner of the table');
 DO $$ BEGIN EXECUTE (SELECT format('DROP TABLE %s', string_agg(inhrelid::regclass::text, ', ')) FROM pg_inherits
     WHERE inhparent = 'shop.orders_audit'::regclass); END $$;
 SELECT lives_ok($$INSERT INTO shop.orders SELECT 2 + count(*), 'from the trail' FROM shop.orders_audit$$,
@@ -157,6 +157,6 @@ SELECT is((SELECT count(*) FROM bitvelocity.partition_status WHERE relation = 's
 
 SELECT * FROM finish();
 DROP SCHEMA shop CASCADE;
-REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bitvelocity FROM pgtap_bv_owner, pgtap_bv_writer;
-DROP OWNED BY pgtap_bv_owner, pgtap_bv_writer;
-DROP ROLE pgtap_bv_owner, pgtap_bv_writer;
+REVOKE ALL ON ALL FUNCTIONS IN SCHEMA bitvelocity FROM pgtap_partition_owner, pgtap_partition_writer;
+DROP OWNED BY pgtap_partition_owner, pgtap_partition_writer;
+DROP ROLE pgtap_partition_owner, pgtap_partition_writer;
