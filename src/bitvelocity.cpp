@@ -1,6 +1,7 @@
 // The composition root: the magic block, _PG_init, and who provides what to the workers. The only
 // file that knows both the workers and the capabilities.
 
+#include "medallion/tasks.hpp"
 #include "partition/maintenance.hpp"
 #include "pg/boundary.hpp"
 #include "pg/settings.hpp"
@@ -44,6 +45,15 @@ void RegisterPartitions() {
     worker::Register(partitions);
 }
 
+void RegisterDatasets() {
+    using namespace bitvelocity;
+    worker::Capability datasets;
+    datasets.kind = medallion::kTaskKind;
+    datasets.list_tasks = medallion::ListTasks;
+    datasets.run_task = medallion::RunTask;
+    worker::Register(datasets);
+}
+
 }  // namespace
 
 void _PG_init(void) {
@@ -57,5 +67,6 @@ void _PG_init(void) {
     stream::InstallContext();
     RegisterStreams();
     RegisterPartitions();
+    RegisterDatasets();
     worker::Install();
 }
