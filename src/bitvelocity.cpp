@@ -1,6 +1,7 @@
 // The composition root: the magic block, _PG_init, and who provides what to the workers. The only
 // file that knows both the workers and the capabilities.
 
+#include "medallion/events.hpp"
 #include "medallion/tasks.hpp"
 #include "partition/maintenance.hpp"
 #include "pg/boundary.hpp"
@@ -52,6 +53,7 @@ void RegisterDatasets() {
     datasets.list_tasks = medallion::ListTasks;
     datasets.run_task = medallion::RunTask;
     worker::Register(datasets);
+    medallion::SetListeners({worker::CatalogChanged, worker::SignalAtCommit});
 }
 
 }  // namespace
