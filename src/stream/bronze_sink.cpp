@@ -3,8 +3,11 @@
 #include <algorithm>
 
 #include "pg/boundary.hpp"
+#include "pg/spi.hpp"
 #include "stream/shared.hpp"
+#include "stream/verbs.hpp"
 #include "trail/bronze_table.hpp"
+#include "worker/loop.hpp"
 #include "worker/worker.hpp"
 #include "pg/postgres.hpp"
 
@@ -21,6 +24,10 @@ struct BronzeSink::Batch {
 
 namespace {
 
+constexpr std::int64_t kLockPollMs = 20;
+// How long a lock may be waited for before it is worth a message.
+constexpr std::int64_t kPatienceUs = 1'000'000;
+
 // TopTransactionContext is current while it lives.
 class MemoryInTransaction {
   public:
@@ -35,7 +42,10 @@ class MemoryInTransaction {
 
 }  // namespace
 
-BronzeSink::BronzeSink(const Definition& definition) : stream_id_(definition.stream_id) {
+BronzeSink::BronzeSink(const Definition& definition, sink::Waiter& waiter)
+    : stream_id_(definition.stream_id),
+      own_publications_(definition.own_publications),
+      waiter_(waiter) {
     for (const StreamTable& table : definition.tables) {
         if (table.bronze != 0) {
             bronze_of_[table.relation] = table.bronze;
@@ -64,14 +74,67 @@ core::Status BronzeSink::Begin(const core::Transaction& /*transaction*/) {
     return core::Status::Ok();
 }
 
-void BronzeSink::OpenBatch() {
+core::Status BronzeSink::OpenBatch() {
     batch_ = std::make_unique<Batch>();
     if (!joined_) {
         batch_->transaction.emplace();
     }
     for (const core::Oid table : bronze_tables_) {
-        trail::LockSequence(table);
+        BV_RETURN_IF_ERROR(LockTable(table));
     }
+    return core::Status::Ok();
+}
+
+// Whoever inserted by hand and did not commit must not keep the stream from stopping.
+core::Status BronzeSink::LockTable(core::Oid table) {
+    const std::int64_t since = worker::Now();
+    while (!trail::TryLockSequence(table)) {
+        if (blocked_.empty() && worker::Now() - since > kPatienceUs) {
+            const int holder = trail::SequenceLockHolder(table);
+            blocked_ = "bronze table " + pg::QualifiedName(table) + " is locked by " +
+                       (holder != 0 ? "process " + std::to_string(holder)
+                                    : std::string("a prepared transaction"));
+        }
+        BV_RETURN_IF_ERROR(waiter_.Wait(-1, kLockPollMs));
+    }
+    blocked_.clear();
+    return core::Status::Ok();
+}
+
+sink::Health BronzeSink::health() const {
+    sink::Health health;
+    if (!blocked_.empty()) {
+        health.reachable = false;
+        health.last_error = blocked_;
+        health.hint = "Rows inserted by hand keep the table until their transaction ends.";
+    }
+    return health;
+}
+
+core::Status BronzeSink::MeetUnknown(const core::RelationSchema& relation) {
+    if (own_publications_ || strangers_.count(relation.oid) > 0) {
+        return core::Status::Ok();
+    }
+    bool published = false;
+    if (batch_ != nullptr) {
+        published = IsPublishedTo(stream_id_, relation.oid);
+    } else {
+        pg::TransactionScope transaction;
+        published = IsPublishedTo(stream_id_, relation.oid);
+        transaction.Commit();
+    }
+    if (!published) {
+        strangers_.insert(relation.oid);
+        return core::Status::Ok();
+    }
+    // What is in the batch comes again, together with the change that was met here.
+    batch_.reset();
+    pg::TransactionScope transaction;
+    JoinTable(stream_id_, relation.oid);
+    transaction.Commit();
+    return core::Status::Fail(
+        "55000", "table " + relation.schema + "." + relation.name + " has joined the stream",
+        "The stream begins again where it was, with the table's existing rows.");
 }
 
 core::Status BronzeSink::Write(const core::Change& change) {
@@ -80,10 +143,10 @@ core::Status BronzeSink::Write(const core::Change& change) {
     }
     const auto found = bronze_of_.find(change.relation->oid);
     if (found == bronze_of_.end()) {
-        return core::Status::Ok();
+        return MeetUnknown(*change.relation);
     }
     if (batch_ == nullptr) {
-        OpenBatch();
+        BV_RETURN_IF_ERROR(OpenBatch());
     }
     auto& writer = batch_->writers[found->second];
     if (writer == nullptr) {

@@ -11,6 +11,8 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
+#include <string>
 #include <vector>
 
 #include "pg/scopes.hpp"
@@ -25,7 +27,7 @@ inline constexpr std::uint64_t kGroupRows = 5000;
 class BronzeSink final : public sink::Sink {
   public:
     // Makes the stream's origin where there is none; outside a transaction.
-    explicit BronzeSink(const Definition& definition);
+    BronzeSink(const Definition& definition, sink::Waiter& waiter);
     ~BronzeSink() override;
 
     core::Result<core::Lsn> ResumePosition() override { return durable_; }
@@ -37,6 +39,8 @@ class BronzeSink final : public sink::Sink {
     core::Status Poll() override { return core::Status::Ok(); }
     [[nodiscard]] core::Lsn DurablePosition() const override { return durable_; }
     core::Status Drain(std::int64_t deadline_ms) override;
+    // Not reachable: somebody else keeps a bronze table locked.
+    [[nodiscard]] sink::Health health() const override;
 
     // While joined, rows go into the transaction that the caller has open and will commit (with the
     // position set by Join's end): the copy of existing rows.
@@ -47,10 +51,17 @@ class BronzeSink final : public sink::Sink {
   private:
     struct Batch;
 
-    void OpenBatch();
+    core::Status OpenBatch();
+    core::Status LockTable(core::Oid table);
+    // A change of a table that the stream does not know: its publication may have got it since.
+    core::Status MeetUnknown(const core::RelationSchema& relation);
     void CommitBatch();
 
-    std::int64_t stream_id_;
+    std::int32_t stream_id_;
+    bool own_publications_;
+    sink::Waiter& waiter_;
+    std::set<core::Oid> strangers_;
+    std::string blocked_;
     std::map<core::Oid, core::Oid> bronze_of_;
     std::vector<core::Oid> bronze_tables_;  // sorted
     std::unique_ptr<Batch> batch_;

@@ -10,7 +10,7 @@ bool LoadDefinition(std::int64_t stream_id, Definition* definition) {
     pg::SpiScope spi;
     const pg::Rows rows = spi.Execute(
         "SELECT stream_name, owner, sink, format, options::text, slot_name, epoch, phase, paused, "
-        "version FROM bitvelocity.stream WHERE stream_id = $1",
+        "version, own_publications FROM bitvelocity.stream WHERE stream_id = $1",
         {pg::Param::Int(static_cast<std::int32_t>(stream_id))});
     if (rows.empty()) {
         return false;
@@ -26,6 +26,7 @@ bool LoadDefinition(std::int64_t stream_id, Definition* definition) {
     definition->phase = rows.Text(0, 8).value_or("");
     definition->paused = rows.Bool(0, 9);
     definition->version = rows.Int(0, 10);
+    definition->own_publications = rows.Bool(0, 11);
 
     definition->publications.clear();
     const pg::Rows names =

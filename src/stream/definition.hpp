@@ -26,6 +26,7 @@ struct Definition {
     std::string sink;
     std::string format;
     std::vector<std::string> publications;
+    bool own_publications = true;  // made with the stream; else the user's
     std::string options_json;
     std::string slot_name;
     std::int32_t epoch = 1;

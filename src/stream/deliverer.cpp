@@ -81,7 +81,7 @@ void Delivery::Load(std::int64_t stream_id) {
 
 void Delivery::OpenSink() {
     if (definition_.sink == "bronze") {
-        auto bronze = std::make_unique<BronzeSink>(definition_);
+        auto bronze = std::make_unique<BronzeSink>(definition_, *this);
         bronze_ = bronze.get();
         sink_ = std::move(bronze);
     } else if (definition_.sink == "memory") {

@@ -3,6 +3,7 @@
 #include "pg/boundary.hpp"
 #include "pg/scopes.hpp"
 #include "pg/spi.hpp"
+#include "trail/bronze_table.hpp"
 #include "pg/postgres.hpp"
 
 namespace bitvelocity::stream {
@@ -52,6 +53,10 @@ void RequirePublishable(core::Oid table) {
     if (pg::RelationSchema(table) == "bitvelocity") {
         pg::Throw("42809", "table " + name + " belongs to the extension", {},
                   "Name a table of your own.");
+    }
+    if (trail::IsBronzeTable(table)) {
+        pg::Throw("42809", "table " + name + " is a bronze table",
+                  "What a stream writes is in no stream.", "Name the table that it comes from.");
     }
 }
 
@@ -144,6 +149,22 @@ void DropPublications(const std::string& stream) {
             spi.Execute("DROP PUBLICATION " + pg::QuoteIdentifier(name));
         }
     }
+}
+
+std::vector<core::Oid> TablesOfPublication(const std::string& publication) {
+    std::vector<core::Oid> tables;
+    pg::SpiScope spi;
+    const pg::Rows rows = spi.Execute(
+        "SELECT DISTINCT c.oid FROM pg_publication_tables p JOIN pg_namespace n ON n.nspname = "
+        "p.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename "
+        "WHERE p.pubname = $1 AND p.schemaname <> 'bitvelocity' ORDER BY 1",
+        {pg::Param::Name(publication)});
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        if (!trail::IsBronzeTable(rows.OidValue(i, 1))) {
+            tables.push_back(rows.OidValue(i, 1));
+        }
+    }
+    return tables;
 }
 
 std::vector<std::string> PublicationsOf(const std::string& stream) {

@@ -25,6 +25,8 @@ void PublishTables(const std::string& stream, const std::vector<core::Oid>& tabl
                    bool insert_only);
 void UnpublishTable(const std::string& stream, core::Oid table);
 void DropPublications(const std::string& stream);
+// What it publishes now, without tables of the extension and bronze tables.
+[[nodiscard]] std::vector<core::Oid> TablesOfPublication(const std::string& publication);
 [[nodiscard]] std::vector<std::string> PublicationsOf(const std::string& stream);
 
 }  // namespace bitvelocity::stream

@@ -1,5 +1,6 @@
 #include "stream/verbs.hpp"
 
+#include <algorithm>
 #include <set>
 
 #include "core/nearest.hpp"
@@ -149,7 +150,7 @@ void Publish(const std::string& stream, const std::vector<core::Oid>& tables,
     PublishTables(stream, insert_only, true);
 }
 
-std::vector<core::Oid> TablesOfPublication(const std::string& publication) {
+void RequirePublication(const std::string& publication) {
     pg::SpiScope spi;
     const pg::Rows owned =
         spi.Execute("SELECT pg_has_role(pubowner, 'USAGE') FROM pg_publication WHERE pubname = $1",
@@ -161,16 +162,6 @@ std::vector<core::Oid> TablesOfPublication(const std::string& publication) {
     if (!owned.Bool(0, 1)) {
         pg::Throw("42501", "must be owner of publication \"" + publication + "\"");
     }
-    const pg::Rows rows = spi.Execute(
-        "SELECT DISTINCT c.oid FROM pg_publication_tables p JOIN pg_namespace n ON n.nspname = "
-        "p.schemaname JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = p.tablename "
-        "WHERE p.pubname = $1 AND p.schemaname <> 'bitvelocity' ORDER BY 1",
-        {pg::Param::Name(publication)});
-    std::vector<core::Oid> tables;
-    for (std::size_t i = 0; i < rows.size(); ++i) {
-        tables.push_back(rows.OidValue(i, 1));
-    }
-    return tables;
 }
 
 void RequireOneOf(const std::string& what, const std::string& value,
@@ -229,6 +220,7 @@ void CreateStream(const NewStream& request) {
     std::vector<core::Oid> tables = request.tables;
     std::vector<std::string> publications;
     if (request.publication) {
+        RequirePublication(*request.publication);
         tables = TablesOfPublication(*request.publication);
         publications = {*request.publication};
     } else {
@@ -325,6 +317,38 @@ void AlterStream(const std::string& name, const std::vector<core::Oid>& add_tabl
         }
     }
     Changed(stream.id);
+}
+
+bool IsPublishedTo(std::int32_t stream_id, core::Oid table) {
+    std::vector<std::string> publications;
+    {
+        pg::CatalogScope as_extension;
+        pg::SpiScope spi;
+        const pg::Rows rows =
+            spi.Execute("SELECT unnest(publications) FROM bitvelocity.stream WHERE stream_id = $1",
+                        {pg::Param::Int(stream_id)});
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            publications.push_back(rows.Text(i, 1).value_or(""));
+        }
+    }
+    return std::any_of(publications.begin(), publications.end(), [table](const std::string& name) {
+        const std::vector<core::Oid> tables = TablesOfPublication(name);
+        return std::find(tables.begin(), tables.end(), table) != tables.end();
+    });
+}
+
+void JoinTable(std::int32_t stream_id, core::Oid table) {
+    bool snapshot = true;
+    {
+        pg::CatalogScope as_extension;
+        pg::SpiScope spi;
+        const pg::Rows rows =
+            spi.Execute("SELECT snapshot FROM bitvelocity.stream WHERE stream_id = $1",
+                        {pg::Param::Int(stream_id)});
+        snapshot = !rows.empty() && rows.Bool(0, 1);
+    }
+    AddTable(stream_id, table, trail::CreateBronzeTable(table), snapshot);
+    Changed(stream_id);
 }
 
 void PauseStream(const std::string& name, bool paused) {

@@ -27,6 +27,11 @@ void CreateStream(const NewStream& request);
 void AlterStream(const std::string& name, const std::vector<core::Oid>& add_tables,
                  const std::vector<core::Oid>& drop_tables,
                  const std::optional<std::string>& options_json);
+// Deliverer of an embedded stream over a publication of the user, in a transaction: whether the
+// publication sends the table by now, and what lets it join: a bronze table, the copy of its rows
+// to come; the stream's processes are replaced at commit.
+[[nodiscard]] bool IsPublishedTo(std::int32_t stream_id, core::Oid table);
+void JoinTable(std::int32_t stream_id, core::Oid table);
 void PauseStream(const std::string& name, bool paused);
 void DropStream(const std::string& name);
 void ResyncStream(const std::string& name);

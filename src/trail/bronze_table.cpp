@@ -76,6 +76,61 @@ void RefuseOddSource(std::uint32_t source) {
     }
 }
 
+// What has the name already: a bronze table of an earlier stream, which goes on, or a refusal.
+Oid FindOrphan(const Name& name, std::uint32_t owner) {
+    const Oid found = pg::Call([schema = name.schema.c_str(), table = name.table.c_str()]() {
+        return get_relname_relid(table, get_namespace_oid(schema, false));
+    });
+    if (!OidIsValid(found)) {
+        return InvalidOid;
+    }
+    const std::string relation = pg::QualifiedName(found);
+    const char* hint = "Rename it, or call create_bronze with another name as target.";
+    if (!IsBronzeTable(found) || pg::OwnerOf(found) != owner) {
+        pg::Throw("42P07", "relation " + relation + " already exists", {}, hint);
+    }
+    pg::CatalogScope catalog;
+    pg::SpiScope spi;
+    const pg::Rows user = spi.Execute(
+        "SELECT s.stream_name FROM bitvelocity.stream_table t JOIN bitvelocity.stream s "
+        "USING (stream_id) WHERE t.bronze = $1",
+        {pg::Param::OidValue(found)});
+    if (!user.empty()) {
+        pg::Throw("42P07", "relation " + relation + " already exists",
+                  "Stream \"" + user.Text(0, 1).value_or("") + "\" writes it.", hint);
+    }
+    return found;
+}
+
+std::string FreeSequenceName(const Name& name) {
+    for (int number = 0;; ++number) {
+        const std::string suffix =
+            "_sequence_seq" + (number == 0 ? std::string() : std::to_string(number));
+        std::string candidate = name.table;
+        candidate.resize(pg_mbcliplen(candidate.c_str(), static_cast<int>(candidate.size()),
+                                      NAMEDATALEN - 1 - static_cast<int>(suffix.size())));
+        candidate += suffix;
+        const Oid taken = pg::Call([schema = name.schema.c_str(), c = candidate.c_str()]() {
+            return get_relname_relid(c, get_namespace_oid(schema, false));
+        });
+        if (!OidIsValid(taken)) {
+            return candidate;
+        }
+    }
+}
+
+// DROP EXTENSION takes the trigger and leaves the table.
+void EnsureTrigger(pg::SpiScope& spi, const std::string& table, Oid bronze) {
+    if (spi.Execute("SELECT 1 FROM pg_catalog.pg_trigger WHERE tgrelid = $1 AND "
+                    "tgname = 'bitvelocity_sequence'",
+                    {pg::Param::OidValue(bronze)})
+            .empty()) {
+        spi.Execute("CREATE TRIGGER bitvelocity_sequence BEFORE INSERT ON " + table +
+                    " FOR EACH ROW EXECUTE FUNCTION bitvelocity.bronze_sequence()");
+    }
+    spi.Execute("ALTER TABLE " + table + " ENABLE ALWAYS TRIGGER bitvelocity_sequence");
+}
+
 LOCKTAG SequenceTag(Oid bronze) {
     LOCKTAG tag;
     SET_LOCKTAG_OBJECT(tag, MyDatabaseId, RelationRelationId, bronze, kSequenceLock);
@@ -89,32 +144,30 @@ std::uint32_t CreateBronzeTable(std::uint32_t source, const std::string& target)
     const Name name = TargetName(source, target);
     const std::string table =
         pg::QuoteIdentifier(name.schema) + "." + pg::QuoteIdentifier(name.table);
-    const bool partitioned = pg::PartmanMajor() > 0;
     const std::uint32_t owner = pg::OwnerOf(source);
-    std::uint32_t oid = 0;
+    std::uint32_t oid = FindOrphan(name, owner);
+    const bool taken_up = OidIsValid(oid);
     {
         pg::OwnerScope as_owner(owner);
         pg::SpiScope spi;
-        spi.Execute("CREATE TABLE " + table + " " + kColumns +
-                    (partitioned ? " PARTITION BY RANGE (ingestion_date)" : ""));
-        oid = spi.Execute("SELECT $1::pg_catalog.regclass::pg_catalog.oid",
-                          {pg::Param::Text(std::string_view(table))})
-                  .OidValue(0, 1);
-        std::string sequence = name.table;
-        sequence.resize(pg_mbcliplen(sequence.c_str(), static_cast<int>(sequence.size()),
-                                     NAMEDATALEN - 1 - 13));
-        const std::string qualified_sequence = pg::QuoteIdentifier(name.schema) + "." +
-                                               pg::QuoteIdentifier(sequence + "_sequence_seq");
-        spi.Execute("CREATE SEQUENCE " + qualified_sequence + " AS bigint CACHE 1 OWNED BY " +
-                    table + ".sequence");
-        spi.Execute("CREATE TRIGGER bitvelocity_sequence BEFORE INSERT ON " + table +
-                    " FOR EACH ROW EXECUTE FUNCTION bitvelocity.bronze_sequence()");
-        spi.Execute("ALTER TABLE " + table + " ENABLE ALWAYS TRIGGER bitvelocity_sequence");
+        if (!taken_up) {
+            spi.Execute("CREATE TABLE " + table + " " + kColumns +
+                        (pg::PartmanMajor() > 0 ? " PARTITION BY RANGE (ingestion_date)" : ""));
+            oid = spi.Execute("SELECT $1::pg_catalog.regclass::pg_catalog.oid",
+                              {pg::Param::Text(std::string_view(table))})
+                      .OidValue(0, 1);
+            spi.Execute("CREATE SEQUENCE " + pg::QuoteIdentifier(name.schema) + "." +
+                        pg::QuoteIdentifier(FreeSequenceName(name)) +
+                        " AS bigint CACHE 1 OWNED BY " + table + ".sequence");
+        }
+        EnsureTrigger(spi, table, oid);
         spi.Execute(
             "COMMENT ON TABLE " + table + " IS " +
             pg::QuoteLiteral("Changes of " + pg::QualifiedName(source) +
                              ", one row each, written from the WAL; sequence is their order"));
     }
+    const bool partitioned =
+        pg::Call([oid]() { return get_rel_relkind(oid); }) == RELKIND_PARTITIONED_TABLE;
     if (partitioned) {
         {
             pg::OwnerScope as_owner(owner);
@@ -124,7 +177,7 @@ std::uint32_t CreateBronzeTable(std::uint32_t source, const std::string& target)
         pg::SpiScope spi;
         spi.Execute(
             "INSERT INTO bitvelocity.partition_set (relation, premake, managed_by) "
-            "VALUES ($1, $2, 'bitvelocity')",
+            "VALUES ($1, $2, 'bitvelocity') ON CONFLICT (relation) DO NOTHING",
             {pg::Param::OidValue(oid), pg::Param::Int(kPremake)});
     }
     return oid;
@@ -178,6 +231,13 @@ std::uint32_t SequenceOf(std::uint32_t bronze) {
         systable_endscan(scan);
         table_close(depend, AccessShareLock);
         return sequence;
+    });
+}
+
+bool TryLockSequence(std::uint32_t bronze) {
+    return pg::Call([bronze]() {
+        const LOCKTAG tag = SequenceTag(bronze);
+        return LockAcquire(&tag, ExclusiveLock, false, true) != LOCKACQUIRE_NOT_AVAIL;
     });
 }
 

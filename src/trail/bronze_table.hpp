@@ -37,7 +37,8 @@ enum BronzeColumn : int {
 
 // Makes the bronze table of `source` (bronze_<table> beside it where `target` is empty; else a
 // name, schema-qualified or in the source's schema), as the owner of `source`. Partitioned by month
-// where pg_partman is installed. Checks no right of the caller. Returns the table's OID.
+// where pg_partman is installed. A bronze table of that name and owner that no stream writes is
+// taken up with its rows. Checks no right of the caller. Returns the table's OID.
 std::uint32_t CreateBronzeTable(std::uint32_t source, const std::string& target = {});
 
 // The table has the columns of a bronze row and a sequence of its own.
@@ -49,6 +50,8 @@ std::uint32_t CreateBronzeTable(std::uint32_t source, const std::string& target 
 // Waits (lock_timeout applies) for the right to draw sequence numbers of this table; held to the
 // end of the transaction. Take several tables in the order of their OIDs.
 void LockSequence(std::uint32_t bronze);
+// The same without waiting; false: somebody else has it.
+[[nodiscard]] bool TryLockSequence(std::uint32_t bronze);
 // The process that holds that lock; 0: none, or a prepared transaction.
 [[nodiscard]] int SequenceLockHolder(std::uint32_t bronze);
 
