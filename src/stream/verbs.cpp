@@ -41,6 +41,21 @@ void RequireLogicalWal() {
     }
 }
 
+// Values travel as UTF-8. Bronze keeps them in the database's encoding, which could not hold them
+// all.
+void RequireEncoding(const std::string& sink) {
+    const int encoding = GetDatabaseEncoding();
+    if (encoding == PG_UTF8 || (encoding != PG_SQL_ASCII && sink != kEmbedded)) {
+        return;
+    }
+    pg::Throw(core::kFeatureNotSupported,
+              std::string("the database's encoding is ") + pg_encoding_to_char(encoding),
+              sink == kEmbedded
+                  ? "Bronze tables need a database with encoding UTF8."
+                  : "What bytes mean is unknown in a database with encoding SQL_ASCII.",
+              "Restore the database into one made with ENCODING 'UTF8'.");
+}
+
 void ValidateName(const std::string& name) {
     bool good = !name.empty() && name.size() <= kNameLength;
     for (const char c : name) {
@@ -206,6 +221,7 @@ void LockDefinitions() {
 
 void CreateStream(const NewStream& request) {
     RequireLogicalWal();
+    RequireEncoding(request.sink);
     ValidateName(request.name);
     RequireOneOf("on_missing_key", request.on_missing_key, {"error", "full", "insert_only"});
     pg::ThrowIfError(
@@ -239,6 +255,7 @@ void CreateStream(const NewStream& request) {
 core::Oid CreateBronze(core::Oid source, const std::string& target,
                        const std::string& on_missing_key) {
     RequireLogicalWal();
+    RequireEncoding(kEmbedded);
     RequireOneOf("on_missing_key", on_missing_key, {"error", "full", "insert_only"});
     RequirePublishable(source);
     LockDefinitions();
