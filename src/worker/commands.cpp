@@ -33,6 +33,9 @@ void LetBack() {
     Database* entry = FindDatabase(database);
     if (entry != nullptr && entry->holds > 0) {
         --entry->holds;
+        if (entry->holds == 0 && !entry->installed && !entry->stopped && !HasProcesses(database)) {
+            entry->database = InvalidOid;
+        }
     }
     registry->rescan = true;
     WakeLauncherLocked();
@@ -48,8 +51,9 @@ void Hold(Oid database) {
         before_shmem_exit(LetBackAtExit, 0);
         exit_registered = true;
     }
+    // Also where nothing of ours is known to run: the launcher may be about to look into it.
     const RegistryLock lock;
-    Database* entry = FindDatabase(database);
+    Database* entry = FindOrAddDatabase(database);
     if (entry == nullptr) {
         return;
     }

@@ -47,6 +47,7 @@ class Scheduler {
     void ReportListFailure(const char* kind, const core::Error& error, std::int64_t now);
     void StopAll();
     void WaitForPredecessors();
+    [[nodiscard]] pid_t Predecessor() const;
     void Uninstall();
     bool Forget();
     [[nodiscard]] std::int64_t Timeout(std::int64_t now) const;
@@ -325,27 +326,38 @@ void Scheduler::StopAll() {
 // Processes of a scheduler that was ended are on their way out: two decoders of one slot must not
 // meet.
 void Scheduler::WaitForPredecessors() {
+    const std::int64_t patience = Now() + 2 * kStopLimit;
+    bool said = false;
     while (!StopRequested()) {
-        bool any = false;
-        {
-            const RegistryLock lock;
-            for (int i = 0; i < registry->process_count; ++i) {
-                Process& process = registry->processes[i];
-                if (!process.used || process.database != database_) {
-                    continue;
-                }
-                if (process.pid == 0) {
-                    process.used = false;
-                } else {
-                    any = true;
-                }
-            }
-        }
-        if (!any) {
+        const pid_t left = Predecessor();
+        if (left == 0) {
             return;
+        }
+        if (!said && Now() > patience) {
+            said = true;
+            pg::Call([left]() {
+                ereport(WARNING, (errmsg("bitvelocity waits for worker process %d to end", left),
+                                  errhint("Nothing of this database runs until then.")));
+            });
         }
         pg::Call([]() { Wait(20); });
     }
+}
+
+// The pid of a process that an earlier scheduler of this database started, 0: none is left.
+pid_t Scheduler::Predecessor() const {
+    const RegistryLock lock;
+    for (int i = 0; i < registry->process_count; ++i) {
+        Process& process = registry->processes[i];
+        if (!process.used || process.database != database_) {
+            continue;
+        }
+        if (process.pid != 0) {
+            return process.pid;
+        }
+        process.used = false;
+    }
+    return 0;
 }
 
 void Scheduler::Uninstall() {

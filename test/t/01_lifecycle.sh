@@ -2,9 +2,9 @@
 # Extensions and databases come and go while streams run: the workers follow commits, never aborts, and
 # step aside for commands that need the database for themselves.
 . "$(dirname "$0")/../check/script.sh"
-server a log_min_messages=log bitvelocity.log_interval=60s
+server a log_min_messages=log bitvelocity.log_interval=60s max_prepared_transactions=5
 
-processes() { sql -d "$1" -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'bitvelocity $2' AND datname = '$1'"; }
+processes() { sql -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'bitvelocity $2' AND datname = '$1'"; }
 has_processes() { [ "$(processes "$1" "$2")" = "$3" ]; }
 slots() { sql -c "SELECT count(*) FROM pg_replication_slots WHERE database = '$1'"; }
 slots_are() { [ "$(slots "$1")" = "$2" ]; }
@@ -95,6 +95,37 @@ is "no slot is left" "$(slots one) $(slots deux)" "0 0"
 is "no origin is left" "$(origins "$one") $(origins "$deux")" "0 0"
 eventually "no worker is left" no_worker_of "$deux"
 
+# A database that lives for a moment only
+for i in 1 2 3 4 5 6 7 8; do
+    sql -c "CREATE DATABASE moment" -c "DROP DATABASE moment" || failed "CREATE and DROP DATABASE, round $i"
+done
+pass "databases that live for a moment"
+
+# Prepared transactions
+sql -c "CREATE DATABASE prepared"
+sql -d prepared -c "BEGIN" -c "CREATE EXTENSION bitvelocity" -c "PREPARE TRANSACTION 'create'"
+sql -d prepared -c "ROLLBACK PREPARED 'create'"
+sql -d prepared -c "BEGIN" -c "CREATE EXTENSION bitvelocity" -c "PREPARE TRANSACTION 'create'"
+check "a prepared CREATE EXTENSION starts nothing" has_processes prepared scheduler 0
+sql -d prepared -c "COMMIT PREPARED 'create'"
+eventually "COMMIT PREPARED of it does" has_processes prepared scheduler 1
+sql -d prepared -c "BEGIN" -c "DROP EXTENSION bitvelocity" -c "PREPARE TRANSACTION 'drop'"
+check "a prepared DROP EXTENSION ends nothing" has_processes prepared scheduler 1
+sql -d prepared -c "COMMIT PREPARED 'drop'"
+eventually "COMMIT PREPARED of it does" has_processes prepared scheduler 0
+
+# Templates and closed databases
+sql -d prepared -c "CREATE EXTENSION bitvelocity"
+eventually "a database is served" has_processes prepared scheduler 1
+sql -c "ALTER DATABASE prepared IS_TEMPLATE true"
+eventually "a template is not" has_processes prepared scheduler 0
+sql -c "ALTER DATABASE prepared IS_TEMPLATE false"
+eventually "once it is none any more, it is" has_processes prepared scheduler 1
+sql -c "ALTER DATABASE prepared ALLOW_CONNECTIONS false"
+eventually "one that allows no connections is not" has_processes prepared scheduler 0
+sql -c "ALTER DATABASE prepared ALLOW_CONNECTIONS true"
+eventually "allowed again it is" has_processes prepared scheduler 1
+
 # Who may make the workers leave
 sql -c "CREATE DATABASE three" -c "CREATE ROLE stranger LOGIN"
 make_stream three
@@ -118,6 +149,6 @@ sql -d three -c "SELECT bitvelocity.stop_workers()" >/dev/null
 sql -d three -c "DROP EXTENSION bitvelocity CASCADE" 2>/dev/null
 eventually "DROP EXTENSION while stopped still drops the slot" slots_are three 0
 
-is "no ERROR, FATAL or PANIC but the refusals" \
+is "no worker said ERROR, FATAL or PANIC" \
     "$(grep -E '(ERROR|FATAL|PANIC):' "$BV_TMP/a/server.log" | grep -c 'bitvelocity ')" 0
 finish
