@@ -7,10 +7,10 @@ namespace bitvelocity::core {
 namespace {
 
 void AppendHex(std::string& out, std::uint32_t value) {
-    char buffer[8];
-    const auto result = std::to_chars(buffer, buffer + sizeof(buffer), value, 16);
-    for (char* p = buffer; p != result.ptr; ++p) {
-        out.push_back(*p >= 'a' ? static_cast<char>(*p - 'a' + 'A') : *p);
+    static constexpr char kHex[] = "0123456789ABCDEF";
+    int shift = value == 0 ? 0 : (31 - __builtin_clz(value)) / 4 * 4;
+    for (; shift >= 0; shift -= 4) {
+        out.push_back(kHex[(value >> shift) & 0xf]);
     }
 }
 

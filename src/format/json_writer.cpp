@@ -64,7 +64,7 @@ void JsonWriter::Escaped(std::string_view text) {
         char* out = data_.get() + size_;
         const char* const start = next;
         while (end - next >= 8) {
-            std::uint64_t word;
+            std::uint64_t word = 0;
             std::memcpy(&word, next, sizeof(word));
             std::memcpy(out, &word, sizeof(word));
             if (const std::uint64_t special = SpecialBytes(word); special != 0) {

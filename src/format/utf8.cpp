@@ -58,7 +58,7 @@ bool IsUtf8(std::string_view text) {
     constexpr std::uint64_t kHighs = 0x8080808080808080ULL;
     std::size_t i = 0;
     while (i < text.size()) {
-        std::uint64_t word;
+        std::uint64_t word = 0;
         if (text.size() - i >= sizeof(word)) {
             std::memcpy(&word, text.data() + i, sizeof(word));
             if ((word & kHighs) == 0) {
