@@ -84,51 +84,98 @@ Rows SpiScope::Query(const std::string& sql, std::initializer_list<Param> params
                       : Execute(sql + " LIMIT " + std::to_string(limit), params);
 }
 
+namespace {
+
+struct Values {
+    Oid* types;
+    Datum* values;
+    char* nulls;
+};
+
+// Plain C, in the current memory context; may raise.
+Values Convert(const Param* list, int count) {
+    Values out{static_cast<Oid*>(palloc(sizeof(Oid) * (count + 1))),
+               static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1))),
+               static_cast<char*>(palloc(count + 1))};
+    for (int i = 0; i < count; ++i) {
+        const Param& p = list[i];
+        out.types[i] = p.type;
+        out.nulls[i] = p.is_null ? 'n' : ' ';
+        out.values[i] = static_cast<Datum>(p.datum);
+        if (p.is_null || !p.is_text) {
+            continue;
+        }
+        if (p.type == TEXTOID) {
+            out.values[i] = PointerGetDatum(
+                cstring_to_text_with_len(p.text.data(), static_cast<int>(p.text.size())));
+        } else {
+            Oid input = InvalidOid;
+            Oid io_param = InvalidOid;
+            getTypeInputInfo(p.type, &input, &io_param);
+            out.values[i] = OidInputFunctionCall(input, pnstrdup(p.text.data(), p.text.size()),
+                                                 io_param, -1);
+        }
+    }
+    out.nulls[count] = '\0';
+    return out;
+}
+
+struct Outcome {
+    SPITupleTable* table;
+    std::uint64_t processed;
+};
+
+Outcome Checked(int code) {
+    if (code < 0) {
+        elog(ERROR, "SPI statement failed: %s", SPI_result_code_string(code));
+    }
+    return {SPI_tuptable, SPI_processed};
+}
+
+}  // namespace
+
 Rows SpiScope::Execute(const std::string& sql, const std::vector<Param>& params) {
-    struct Outcome {
-        SPITupleTable* table;
-        std::uint64_t processed;
-        int code;
-    };
     const Param* list = params.data();
     const int count = static_cast<int>(params.size());
     const char* text = sql.c_str();
     const Outcome outcome = Call([list, count, text]() -> Outcome {
-        auto* types = static_cast<Oid*>(palloc(sizeof(Oid) * (count + 1)));
-        auto* values = static_cast<Datum*>(palloc(sizeof(Datum) * (count + 1)));
-        auto* nulls = static_cast<char*>(palloc(count + 1));
-        for (int i = 0; i < count; ++i) {
-            const Param& p = list[i];
-            types[i] = p.type;
-            nulls[i] = p.is_null ? 'n' : ' ';
-            values[i] = static_cast<Datum>(p.datum);
-            if (p.is_null || !p.is_text) {
-                continue;
-            }
-            if (p.type == TEXTOID) {
-                values[i] = PointerGetDatum(
-                    cstring_to_text_with_len(p.text.data(), static_cast<int>(p.text.size())));
-            } else {
-                Oid input = InvalidOid;
-                Oid io_param = InvalidOid;
-                getTypeInputInfo(p.type, &input, &io_param);
-                values[i] = OidInputFunctionCall(input, pnstrdup(p.text.data(), p.text.size()),
-                                                 io_param, -1);
-            }
-        }
-        nulls[count] = '\0';
-        const int code = SPI_execute_with_args(text, count, types, values, nulls, false, 0);
-        if (code < 0) {
-            elog(ERROR, "SPI statement failed: %s", SPI_result_code_string(code));
-        }
-        return {SPI_tuptable, SPI_processed, code};
+        const Values given = Convert(list, count);
+        return Checked(SPI_execute_with_args(text, count, given.types, given.values, given.nulls,
+                                             false, 0));
     });
-    Rows rows;
-    rows.processed_ = outcome.processed;
-    rows.table_ = outcome.table;
-    rows.count_ = outcome.table != nullptr ? outcome.table->numvals : 0;
-    return rows;
+    return Rows(outcome.table, outcome.processed);
 }
+
+Prepared SpiScope::Prepare(const std::string& sql, const std::vector<Param>& params) {
+    const Param* list = params.data();
+    const int count = static_cast<int>(params.size());
+    return {Call([list, count, text = sql.c_str()]() -> void* {
+        auto* types = static_cast<Oid*>(palloc(sizeof(Oid) * (count + 1)));
+        for (int i = 0; i < count; ++i) {
+            types[i] = list[i].type;
+        }
+        const SPIPlanPtr plan = SPI_prepare_cursor(text, count, types, CURSOR_OPT_GENERIC_PLAN);
+        if (plan == nullptr) {
+            elog(ERROR, "SPI statement could not be prepared: %s",
+                 SPI_result_code_string(SPI_result));
+        }
+        return plan;
+    })};
+}
+
+Rows SpiScope::Execute(const Prepared& prepared, const std::vector<Param>& params) {
+    const Param* list = params.data();
+    const int count = static_cast<int>(params.size());
+    const Outcome outcome = Call([list, count, plan = prepared.plan]() -> Outcome {
+        const Values given = Convert(list, count);
+        return Checked(SPI_execute_plan(static_cast<SPIPlanPtr>(plan), given.values, given.nulls,
+                                        false, 0));
+    });
+    return Rows(outcome.table, outcome.processed);
+}
+
+Rows::Rows(SPITupleTable* table, std::uint64_t processed)
+    : table_(table), count_(table != nullptr ? table->numvals : 0), processed_(processed) {}
 
 bool Rows::IsNull(std::size_t row, int column) const {
     SPITupleTable* table = table_;

@@ -45,6 +45,7 @@ class Param {
 
 class Rows {
   public:
+    Rows() = default;
     [[nodiscard]] std::size_t size() const { return count_; }
     [[nodiscard]] bool empty() const { return count_ == 0; }
     [[nodiscard]] bool IsNull(std::size_t row, int column) const;  // columns from 1
@@ -59,9 +60,16 @@ class Rows {
 
   private:
     friend class SpiScope;
+    Rows(SPITupleTable* table, std::uint64_t processed);
     SPITupleTable* table_ = nullptr;
     std::size_t count_ = 0;
     std::uint64_t processed_ = 0;
+};
+
+// A statement that runs often with a plan made once, for any parameters. Lives as long as the
+// connection of the SpiScope that prepared it.
+struct Prepared {
+    void* plan = nullptr;
 };
 
 class SpiScope {
@@ -73,6 +81,9 @@ class SpiScope {
 
     Rows Execute(const std::string& sql, std::initializer_list<Param> params = {});
     Rows Execute(const std::string& sql, const std::vector<Param>& params);
+    // One plan for all values of the parameters, which have the types of `params`.
+    Prepared Prepare(const std::string& sql, const std::vector<Param>& params);
+    Rows Execute(const Prepared& prepared, const std::vector<Param>& params);
     // At most `limit` rows; 0 = all.
     Rows Query(const std::string& sql, std::initializer_list<Param> params = {}, long limit = 0);
 };
