@@ -15,11 +15,12 @@ SELECT set_context(actor => 'ben@carrier') \g /dev/null
 UPDATE orders SET status = 'shipped' WHERE invoice_date >= '2011-12-09' AND status = 'packed';
 COMMIT;
 
--- Customer service corrects two orders: a customer found, a quantity mistyped.
+-- Customer service: a customer found, a quantity mistyped, 80,995 paper birds come back.
 BEGIN;
 SELECT set_context(actor => 'carla@service', correlation_id => '5f0c9b1e-7d53-4c41-9a4b-1f5f9a0e2b77') \g /dev/null
 UPDATE orders SET customer_id = 17850 WHERE invoice_no = '536414' AND customer_id IS NULL;
 UPDATE orders SET quantity = 1, status = 'corrected' WHERE invoice_no = '541431' AND quantity = 74215;
+UPDATE orders SET status = 'returned' WHERE invoice_no = '581483' AND status = 'shipped';
 COMMIT;
 
 -- Bookkeeping repairs one of two impossible prices; the other stays in quarantine.
@@ -28,10 +29,11 @@ SELECT set_context(actor => 'dev@bookkeeping') \g /dev/null
 UPDATE orders SET average_unit_price = 11062.06, status = 'written off' WHERE invoice_no = 'A563186';
 COMMIT;
 
--- Test orders of a sales person are deleted: softly, the row stays and says by whom.
+-- Test orders of a sales person are deleted; their lines softly: they stay and say by whom.
 BEGIN;
 SELECT set_context(actor => 'erik@sales') \g /dev/null
 DELETE FROM orders WHERE invoice_no IN ('536367', '536368', '536369');
+DELETE FROM order_lines WHERE invoice_no IN ('536367', '536368', '536369');
 COMMIT;
 
 -- Late arrivals: paper orders of last December, and lines of an order whose price nobody knows yet.

@@ -6,7 +6,8 @@
 #
 # The server has its own data folder (build/quickstart, or a folder below /var/tmp where its account
 # cannot enter the checkout), its own socket and a free port, and no other cluster is touched. Run by
-# root it belongs to the account postgres. BV_PRIVATE=1 installs the extension for this server alone.
+# root it belongs to the account postgres. BV_PRIVATE=1 installs the extension for this server alone,
+# BV_STATE names another folder.
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
@@ -28,7 +29,7 @@ step() {
 }
 
 state_directory() {
-    local wanted=$root/build/quickstart
+    local wanted=${BV_STATE:-$root/build/quickstart}
     mkdir -p "$wanted"
     if ! "$server" as-owner test -x "$wanted" 2>/dev/null; then
         wanted=/var/tmp/bitvelocity-$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)/quickstart
@@ -137,12 +138,12 @@ END
 
 # The newest messages of the topic, as a consumer sees them.
 show_topic() {
-    local topic=orders.public.orders
+    local topic=shop.public.orders
     echo "kcat -b 127.0.0.1:$kafka_port -t $topic"
     kcat -q -b "127.0.0.1:$kafka_port" -t "$topic" -C -o beginning -e -f '.' | wc -c |
         sed "s/^/messages in $topic: /"
-    kcat -q -b "127.0.0.1:$kafka_port" -t "$topic" -C -o -3 -e \
-        -f '\nkey      %k\nheaders  %h\nmessage  %s\n' | cut -c 1-600
+    kcat -q -b "127.0.0.1:$kafka_port" -t "$topic" -C -o -2 -e \
+        -f '\noffset %o, key %k\n%s\n' | sed 's/},"metadata"/},\n "metadata"/; s/,"before"/,\n "before"/'
 }
 
 stop_all() {
@@ -157,7 +158,7 @@ case ${1:-} in
     start) start ;;
     stop)
         # Nothing was ever started where there is no state.
-        for state in "$root/build/quickstart" \
+        for state in "${BV_STATE:-$root/build/quickstart}" \
             "/var/tmp/bitvelocity-$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)/quickstart"; do
             [ ! -d "$state" ] || stop_all
         done

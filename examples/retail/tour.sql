@@ -7,11 +7,14 @@
 SET search_path = public, bitvelocity;
 SET client_min_messages = warning;
 
-\echo '-- 1. a partition for every month, through pg_partman'
+\echo '-- 1. a partition for every month, through pg_partman: those around today, and thirteen of the past'
 SELECT partition_table('orders', 'invoice_date', every => '1 month') \g /dev/null
+SELECT partman.create_partition_time('public.orders',
+    array(SELECT generate_series(timestamptz '2010-12-01', '2011-12-01', '1 month'))) \g /dev/null
 
 \echo '-- 2. created_at/by, updated_at/by, version, deleted_at/by, kept by a trigger'
-SELECT add_audit_columns('orders', soft_delete => true) \g /dev/null
+SELECT add_audit_columns('orders') \g /dev/null
+SELECT add_audit_columns('order_lines', soft_delete => true) \g /dev/null
 
 \echo '-- 3. a trail: who changed what, before and after'
 SELECT enable_audit('orders') \g /dev/null
@@ -48,7 +51,7 @@ SELECT create_rollup('gold_daily_sales', $$
            sum(quantity * unit_price) AS total_revenue,
            round(sum(quantity * unit_price) / count(DISTINCT invoice_no), 2) AS avg_order_value,
            count(DISTINCT customer_id) AS unique_customers
-    FROM silver_order_lines GROUP BY invoice_date::date $$) \g /dev/null
+    FROM silver_order_lines WHERE deleted_at IS NULL GROUP BY invoice_date::date $$) \g /dev/null
 SELECT create_rollup('gold_monthly_orders', $$
     SELECT date_trunc('month', invoice_date)::date AS sales_month, count(*) AS order_count,
            sum(quantity) AS total_quantity, count(DISTINCT customer_id) AS unique_customers

@@ -129,6 +129,13 @@ void AddTable(std::int32_t stream_id, core::Oid table, core::Oid bronze, bool sn
         "VALUES ($1, $2, NULLIF($3, 0::oid), $4)",
         {pg::Param::Int(stream_id), pg::Param::OidValue(table), pg::Param::OidValue(bronze),
          pg::Param::Text(snapshot ? "pending" : "none")});
+    if (bronze != InvalidOid) {
+        spi.Execute(
+            "SELECT bitvelocity.record_lineage($1::regclass, $2::regclass, 'CDC_CAPTURE', "
+            "jsonb_build_object('stream', stream_name)) FROM bitvelocity.stream WHERE stream_id = "
+            "$3",
+            {pg::Param::OidValue(table), pg::Param::OidValue(bronze), pg::Param::Int(stream_id)});
+    }
 }
 
 void Changed(std::int32_t stream_id) {
