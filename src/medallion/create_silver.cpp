@@ -77,7 +77,7 @@ std::set<std::string> Names(const std::vector<SourceColumn>& columns) {
 }
 
 // Names and types of the source row.
-std::vector<SourceColumn> SourceColumns(pg::SpiScope& spi, const Request& request, Oid target) {
+std::vector<SourceColumn> SourceColumns(pg::SpiScope& spi, Request& request, Oid target) {
     Oid model = request.origin.table;
     if (!request.row_type.empty()) {
         model = FindTable(spi, request.row_type, request.schema);
@@ -85,6 +85,7 @@ std::vector<SourceColumn> SourceColumns(pg::SpiScope& spi, const Request& reques
             pg::Throw(core::kInvalidParameter,
                       "table \"" + request.row_type + "\" of option row_type does not exist");
         }
+        request.origin.table = model;
     } else if (model == InvalidOid) {
         model = target;
     }

@@ -57,6 +57,9 @@ Dataset Read(const pg::Rows& rows, std::size_t i) {
     return dataset;
 }
 
+// Enough to sort and hash a batch in memory.
+constexpr int kWorkMemKb = 32 * 1024;
+
 void Pin(const char* name, const char* value) {
     set_config_option(name, value, PGC_USERSET, PGC_S_SESSION, GUC_ACTION_SAVE, true, 0, false);
 }
@@ -125,6 +128,9 @@ DatasetScope::DatasetScope(std::uint32_t owner, const std::string& time_zone) : 
         Pin("extra_float_digits", "3");
         Pin("bytea_output", "hex");
         Pin("jit", "off");
+        if (work_mem < kWorkMemKb) {
+            Pin("work_mem", "32MB");
+        }
     });
 }
 

@@ -35,6 +35,37 @@ struct KeyAt {
     std::string position;  // '{...}'
 };
 
+// What a range did: to the target already, to the catalogue when it is flushed.
+struct Effects {
+    std::int64_t put = 0;
+    std::int64_t removed = 0;
+    std::string highest;  // '{...}' or empty
+    std::vector<Rejected> rejected;
+    std::vector<KeyAt> deleted;
+    std::vector<KeyAt> changed;
+};
+
+// Positions compare like bigint[]: element by element.
+std::vector<std::int64_t> Numbers(const std::string& position) {
+    std::vector<std::int64_t> numbers;
+    std::int64_t current = 0;
+    for (const char c : position) {
+        if (c == ',' || c == '}') {
+            numbers.push_back(current);
+            current = 0;
+        } else if (c != '{') {
+            current = current * 10 + (c - '0');
+        }
+    }
+    return numbers;
+}
+
+template <typename T>
+void Append(std::vector<T>& to, std::vector<T>& from) {
+    to.insert(to.end(), std::make_move_iterator(from.begin()), std::make_move_iterator(from.end()));
+    from.clear();
+}
+
 std::string JsonText(const std::string& text) {
     return nlohmann::json(text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -95,6 +126,7 @@ class SilverRefresh {
             }
             first = last;
         }
+        Flush();
         progress_.read += static_cast<std::int64_t>(events.size());
         dataset_.position = events.back().sequence;
         StorePosition();
@@ -142,14 +174,14 @@ class SilverRefresh {
             attempt.Commit();
         });
         if (status.ok()) {
-            accepted = rejected_.empty();
+            accepted = attempt_.rejected.empty();
         } else if (!IsAboutRow(status.error())) {
             throw pg::StatusError(status.error());
         } else {
-            ForgetAttempt();
-            rejected_.push_back(Refused(sequence, status.error()));
+            attempt_ = {};
+            attempt_.rejected.push_back(Refused(sequence, status.error()));
         }
-        Flush();
+        Keep();
         return accepted;
     }
 
@@ -245,21 +277,22 @@ class SilverRefresh {
             attempt.Commit();
         });
         if (status.ok()) {
-            Flush();
+            Keep();
             return;
         }
         if (!IsAboutRow(status.error())) {
             throw pg::StatusError(status.error());
         }
-        ForgetAttempt();
+        attempt_ = {};
         if (last - first == 1) {
             if ((events[first].flags & kKeyChange) != 0) {
                 RemoveOldKey(after, events[first].sequence);
             }
-            rejected_.push_back(Refused(events[first].sequence, status.error()));
-            Flush();
+            attempt_.rejected.push_back(Refused(events[first].sequence, status.error()));
+            Keep();
             return;
         }
+        halving_ = true;
         const std::size_t middle = first + (last - first) / 2;
         ApplyRange(events, first, middle);
         ApplyRange(events, middle, last);
@@ -274,15 +307,32 @@ class SilverRefresh {
             attempt.Commit();
         });
         removals_only_ = false;
-        if (!status.ok() && !IsAboutRow(status.error())) {
+        if (status.ok()) {
+            return;
+        }
+        if (!IsAboutRow(status.error())) {
             throw pg::StatusError(status.error());
         }
+        attempt_ = {};
     }
 
-    void ForgetAttempt() {
-        rejected_.clear();
-        deleted_.clear();
-        changed_.clear();
+    // The range is done. Events that lack columns look for them in the catalogue, so it is flushed
+    // before the next range.
+    void Keep() {
+        pending_.put += attempt_.put;
+        pending_.removed += attempt_.removed;
+        if (Numbers(pending_.highest) < Numbers(attempt_.highest)) {
+            pending_.highest = attempt_.highest;
+        }
+        open_quarantine_ |= !attempt_.rejected.empty();
+        Append(pending_.rejected, attempt_.rejected);
+        Append(pending_.deleted, attempt_.deleted);
+        Append(pending_.changed, attempt_.changed);
+        attempt_ = {};
+        Raise(pending_.highest);
+        if (partial_ || late_) {
+            Flush();
+        }
     }
 
     // Keys of the events in a range, as a JSON array: for look-ups in the catalogue.
@@ -326,25 +376,40 @@ class SilverRefresh {
         }
         const std::string dead = late_ ? DeletedKeys(keys) : "[]";
         const std::string known = partial_ && open_quarantine_ ? QuarantinedRows(keys) : "[]";
+        const std::vector<pg::Param> params{
+            pg::Param::Bigint(after),          pg::Param::Bigint(through),
+            pg::Param::Bool(open_quarantine_), pg::Param::Jsonb(dead),
+            ArrayText(dataset_.truncated_at),  pg::Param::Int(dataset_.version),
+            pg::Param::Jsonb(known),           ArrayText(dataset_.highest),
+            pg::Param::Bool(removals_only_)};
         const DatasetScope owner(dataset_.owner, dataset_.time_zone);
-        const pg::Rows rows =
-            spi_.Execute(ApplySql(shape_, tables_, judge_, partial_),
-                         {pg::Param::Bigint(after), pg::Param::Bigint(through),
-                          pg::Param::Bool(open_quarantine_), pg::Param::Jsonb(dead),
-                          ArrayText(dataset_.truncated_at), pg::Param::Int(dataset_.version),
-                          pg::Param::Jsonb(known), ArrayText(dataset_.highest),
-                          pg::Param::Bool(removals_only_)});
+        const pg::Rows rows = Run(params, through - after);
         for (std::size_t i = 0; i < rows.size(); ++i) {
             Take(rows, i);
         }
     }
 
+    // A whole batch is planned for its size; the many small ranges that a refused row leads to
+    // share one plan.
+    pg::Rows Run(const std::vector<pg::Param>& params, std::int64_t span) {
+        constexpr std::int64_t kSmall = 1000;
+        const std::string sql = ApplySql(shape_, tables_, judge_, partial_, late_);
+        if (span > kSmall || !halving_) {
+            return spi_.Execute(sql, params);
+        }
+        if (small_.plan == nullptr || small_sql_ != sql) {
+            small_ = spi_.Prepare(sql, params);
+            small_sql_ = sql;
+        }
+        return spi_.Execute(small_, params);
+    }
+
     void Take(const pg::Rows& rows, std::size_t i) {
         switch (rows.Text(i, 1)->front()) {
             case 'S':
-                put_ = rows.Int(i, 2);
-                removed_ = rows.Int(i, 3);
-                attempt_highest_ = rows.Text(i, 5).value_or("");
+                attempt_.put += rows.Int(i, 2);
+                attempt_.removed += rows.Int(i, 3);
+                attempt_.highest = rows.Text(i, 5).value_or("");
                 break;
             case 'Q': {
                 Rejected row;
@@ -356,14 +421,14 @@ class SilverRefresh {
                 row.issues = *rows.Text(i, 8);
                 row.reason = "quality";
                 row.late = rows.Bool(i, 9);
-                rejected_.push_back(std::move(row));
+                attempt_.rejected.push_back(std::move(row));
                 break;
             }
             case 'T':
-                deleted_.push_back({*rows.Text(i, 6), *rows.Text(i, 5)});
+                attempt_.deleted.push_back({*rows.Text(i, 6), *rows.Text(i, 5)});
                 break;
             default:
-                changed_.push_back({*rows.Text(i, 6), *rows.Text(i, 5)});
+                attempt_.changed.push_back({*rows.Text(i, 6), *rows.Text(i, 5)});
         }
     }
 
@@ -383,45 +448,45 @@ class SilverRefresh {
         return row;
     }
 
-    // Writes what a range left behind: quarantine, deleted keys, superseded entries.
+    // Writes what ranges left behind: deleted keys, quarantine, superseded entries.
     void Flush() {
-        progress_.put += put_;
-        progress_.removed += removed_;
-        progress_.quarantined += static_cast<std::int64_t>(rejected_.size());
-        Raise(attempt_highest_);
+        progress_.put += pending_.put;
+        progress_.removed += pending_.removed;
+        progress_.quarantined += static_cast<std::int64_t>(pending_.rejected.size());
+        StoreDeleted();
         StoreRejected();
-        const pg::CatalogScope catalog;
-        if (!deleted_.empty()) {
-            spi_.Execute(
-                "INSERT INTO bitvelocity.silver_tombstone AS t SELECT $1, d.key, d.position "
-                "FROM jsonb_to_recordset($2) AS d(key jsonb, position bigint[]) "
-                "ON CONFLICT (dataset_id, key) DO UPDATE SET position = excluded.position "
-                "WHERE t.position < excluded.position",
-                {pg::Param::Bigint(dataset_.id), pg::Param::Jsonb(KeysJson(deleted_))});
-        }
-        if (!changed_.empty()) {
+        if (!pending_.changed.empty()) {
+            const pg::CatalogScope catalog;
             spi_.Execute(
                 "UPDATE bitvelocity.quarantine_entry q SET state = 'superseded' "
                 "FROM jsonb_to_recordset($2) AS c(key jsonb, position bigint[]) "
                 "WHERE q.dataset_id = $1 AND q.state = 'open' AND q.key = c.key "
                 "AND q.position < c.position",
-                {pg::Param::Bigint(dataset_.id), pg::Param::Jsonb(KeysJson(changed_))});
+                {pg::Param::Bigint(dataset_.id), pg::Param::Jsonb(KeysJson(pending_.changed))});
         }
-        put_ = 0;
-        removed_ = 0;
-        attempt_highest_.clear();
-        rejected_.clear();
-        deleted_.clear();
-        changed_.clear();
+        pending_ = {};
+    }
+
+    void StoreDeleted() {
+        if (pending_.deleted.empty()) {
+            return;
+        }
+        const pg::CatalogScope catalog;
+        // Several ranges may have deleted the same key.
+        spi_.Execute(
+            "INSERT INTO bitvelocity.silver_tombstone AS t SELECT $1, d.key, max(d.position) "
+            "FROM jsonb_to_recordset($2) AS d(key jsonb, position bigint[]) GROUP BY d.key "
+            "ON CONFLICT (dataset_id, key) DO UPDATE SET position = excluded.position "
+            "WHERE t.position < excluded.position",
+            {pg::Param::Bigint(dataset_.id), pg::Param::Jsonb(KeysJson(pending_.deleted))});
     }
 
     void StoreRejected() {
-        if (rejected_.empty()) {
+        if (pending_.rejected.empty()) {
             return;
         }
-        open_quarantine_ = true;
         std::string json = "[";
-        for (const Rejected& row : rejected_) {
+        for (const Rejected& row : pending_.rejected) {
             const bool superseded =
                 row.late && (Newer(row.payload.empty() ? "{}" : row.payload, row.position) ||
                              NewerTombstone(row.key, row.position));
@@ -449,6 +514,7 @@ class SilverRefresh {
 
     // A TRUNCATE of the source: every row, deletion and quarantined row before it is history.
     void ApplyTruncate(std::int64_t sequence) {
+        Flush();
         std::string position;
         {
             const DatasetScope owner(dataset_.owner, dataset_.time_zone);
@@ -475,13 +541,9 @@ class SilverRefresh {
     }
 
     void Raise(const std::string& position) {
-        if (position.empty()) {
-            return;
+        if (Numbers(dataset_.highest) < Numbers(position)) {
+            dataset_.highest = position;
         }
-        const pg::CatalogScope catalog;
-        dataset_.highest = *spi_.Execute("SELECT greatest($1, $2)::text",
-                                         {ArrayText(dataset_.highest), ArrayText(position)})
-                                .Text(0, 1);
     }
 
     void StorePosition() {
@@ -512,14 +574,12 @@ class SilverRefresh {
     bool late_ = false;
     bool open_quarantine_ = false;
     bool removals_only_ = false;
+    bool halving_ = false;
+    pg::Prepared small_;
+    std::string small_sql_;
 
-    // What the statement of the current range said.
-    std::int64_t put_ = 0;
-    std::int64_t removed_ = 0;
-    std::string attempt_highest_;
-    std::vector<Rejected> rejected_;
-    std::vector<KeyAt> deleted_;
-    std::vector<KeyAt> changed_;
+    Effects attempt_;  // of the current range, void when its subtransaction fails
+    Effects pending_;  // of ranges that are done
 };
 
 }  // namespace

@@ -112,8 +112,8 @@ Values Convert(const Param* list, int count) {
             Oid input = InvalidOid;
             Oid io_param = InvalidOid;
             getTypeInputInfo(p.type, &input, &io_param);
-            out.values[i] = OidInputFunctionCall(input, pnstrdup(p.text.data(), p.text.size()),
-                                                 io_param, -1);
+            out.values[i] =
+                OidInputFunctionCall(input, pnstrdup(p.text.data(), p.text.size()), io_param, -1);
         }
     }
     out.nulls[count] = '\0';
@@ -140,8 +140,8 @@ Rows SpiScope::Execute(const std::string& sql, const std::vector<Param>& params)
     const char* text = sql.c_str();
     const Outcome outcome = Call([list, count, text]() -> Outcome {
         const Values given = Convert(list, count);
-        return Checked(SPI_execute_with_args(text, count, given.types, given.values, given.nulls,
-                                             false, 0));
+        return Checked(
+            SPI_execute_with_args(text, count, given.types, given.values, given.nulls, false, 0));
     });
     return Rows(outcome.table, outcome.processed);
 }
@@ -168,8 +168,8 @@ Rows SpiScope::Execute(const Prepared& prepared, const std::vector<Param>& param
     const int count = static_cast<int>(params.size());
     const Outcome outcome = Call([list, count, plan = prepared.plan]() -> Outcome {
         const Values given = Convert(list, count);
-        return Checked(SPI_execute_plan(static_cast<SPIPlanPtr>(plan), given.values, given.nulls,
-                                        false, 0));
+        return Checked(
+            SPI_execute_plan(static_cast<SPIPlanPtr>(plan), given.values, given.nulls, false, 0));
     });
     return Rows(outcome.table, outcome.processed);
 }

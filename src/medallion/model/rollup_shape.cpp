@@ -143,7 +143,8 @@ std::string TouchedSql(const RollupShape& shape, const std::vector<std::string>&
     }
     std::vector<std::string> parts;
     for (const std::string& table : rows) {
-        parts.push_back("SELECT jsonb_build_array(" + Join(values, ", ") + ") FROM " + table);
+        parts.push_back("SELECT DISTINCT jsonb_build_array(" + Join(values, ", ") + ") FROM " +
+                        table);
     }
     return Join(parts, " UNION ");
 }

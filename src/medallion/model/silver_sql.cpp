@@ -151,7 +151,7 @@ std::string CompletedEventCte(const SilverShape& shape, const SilverTables& tabl
            "base AS (SELECT old_key, payload FROM known UNION ALL SELECT s.old_key, " +
            TargetPayload(shape) + " FROM keyset s JOIN " + tables.target + " t ON " +
            KeyMatch(shape, "t", "s") +
-           " WHERE NOT EXISTS (SELECT FROM known k WHERE k.old_key = s.old_key)), "
+           " WHERE s.old_key NOT IN (SELECT old_key FROM known)), "
            "event AS MATERIALIZED (SELECT sequence, event_id, op, event_timestamp, "
            "CASE WHEN op = 'UPDATE' THEN merged ELSE payload END AS payload, before, position FROM "
            "(SELECT x.*, bitvelocity.fold_payload(x.payload, x.op <> 'UPDATE') OVER "
@@ -265,16 +265,31 @@ std::string DroppedCte(const SilverShape& shape) {
     return sql + ")";
 }
 
-std::string LatestCte(const SilverShape& shape, const JudgeSql& judge) {
-    return "latest AS MATERIALIZED (SELECT DISTINCT ON (" + KeyNames(shape) + ") * FROM (SELECT " +
-           KeyNames(shape, "j.") + ", j.position, j.sequence, " + KeyJson(shape, "j.payload") +
-           " AS key, true AS put FROM judged j WHERE j.present AND NOT " + Bad(judge) +
-           " UNION ALL SELECT " + KeyNames(shape, "d.") +
-           ", d.position, d.sequence, d.key, false FROM dropped d) a "
-           "WHERE a.position > coalesce($5, '{}') "
-           "AND NOT EXISTS (SELECT FROM jsonb_to_recordset($4) AS g(key jsonb, position bigint[]) "
-           "WHERE g.key = a.key AND g.position >= a.position) ORDER BY " +
-           KeyNames(shape) + ", position DESC, sequence DESC)";
+std::string LatestKey(const SilverShape& shape, const std::string& row) {
+    return "CASE WHEN " + row + ".put THEN " + KeyJson(shape, row + ".payload") + " ELSE " + row +
+           ".dropped END";
+}
+
+// One row per key, the newest: of a good version all columns, of a removal the key. No join of
+// these intermediate results anywhere: without statistics the planner would nest loops.
+std::string LatestCte(const SilverShape& shape, const JudgeSql& judge, bool late) {
+    std::vector<std::string> nothing(shape.output.size(), "NULL");
+    std::string sql =
+        "latest AS MATERIALIZED (SELECT DISTINCT ON (" + KeyNames(shape) + ") * FROM (SELECT " +
+        KeyNames(shape, "j.") +
+        ", j.position, j.sequence, true AS put, NULL::jsonb AS dropped, j.event_id, j.payload, "
+        "j.failures, " +
+        OutputNames(shape) + " FROM judged j WHERE j.present AND NOT " + Bad(judge) +
+        " UNION ALL SELECT " + KeyNames(shape, "d.") +
+        ", d.position, d.sequence, false, d.key, NULL, NULL, NULL, " + Join(nothing, ", ") +
+        " FROM dropped d) a WHERE a.position > coalesce($5, '{}')";
+    if (late) {
+        sql +=
+            " AND NOT EXISTS (SELECT FROM jsonb_to_recordset($4) AS g(key jsonb, position "
+            "bigint[]) WHERE g.key = " +
+            LatestKey(shape, "a") + " AND g.position >= a.position)";
+    }
+    return sql + " ORDER BY " + KeyNames(shape) + ", position DESC, sequence DESC)";
 }
 
 std::string PutCte(const SilverShape& shape, const SilverTables& tables, const JudgeSql& judge) {
@@ -293,14 +308,11 @@ std::string PutCte(const SilverShape& shape, const SilverTables& tables, const J
     for (const std::string& column : shape.key) {
         key.push_back(QuoteName(column));
     }
-    std::vector<std::string> values;
-    for (std::size_t i = 0; i < shape.output.size(); ++i) {
-        values.push_back("j.o" + std::to_string(i + 1));
-    }
+    // The verdict's expressions speak of j.failures.
     return "put AS (INSERT INTO " + tables.target + " AS t (" + Join(columns, ", ") + ") SELECT " +
-           Join(values, ", ") + ", " + judge.score + ", " + judge.passed + ", " + judge.issues +
-           ", j.event_id, j.sequence, j.position, now(), $6 FROM latest l JOIN judged j "
-           "ON j.sequence = l.sequence WHERE l.put ON CONFLICT (" +
+           OutputNames(shape) + ", " + judge.score + ", " + judge.passed + ", " + judge.issues +
+           ", j.event_id, j.sequence, j.position, now(), $6 FROM latest j WHERE j.put "
+           "ON CONFLICT (" +
            Join(key, ", ") + ") DO UPDATE SET " + Join(updates, ", ") +
            " WHERE t.source_position IS NULL OR t.source_position < excluded.source_position "
            "RETURNING 1)";
@@ -325,26 +337,28 @@ std::string ResultRows(const SilverShape& shape, const JudgeSql& judge) {
            "ARRAY['the query returns several rows for this row'] ELSE " +
            judge.issues + " END, j.position < coalesce($8, '{}') FROM judged j WHERE " +
            Bad(judge) +
-           ") UNION ALL SELECT 'T', NULL, NULL, NULL, l.position, l.key, NULL, NULL, false "
+           ") UNION ALL SELECT 'T', NULL, NULL, NULL, l.position, l.dropped, NULL, NULL, false "
            "FROM latest l WHERE NOT l.put "
-           "UNION ALL SELECT 'K', NULL, NULL, NULL, l.position, l.key, NULL, NULL, false "
-           "FROM latest l WHERE $3 OR EXISTS (SELECT FROM judged j WHERE " +
+           "UNION ALL SELECT 'K', NULL, NULL, NULL, l.position, " +
+           LatestKey(shape, "l") +
+           ", NULL, NULL, false FROM latest l WHERE $3 OR EXISTS (SELECT FROM judged j WHERE " +
            Bad(judge) + ")";
 }
 
 }  // namespace
 
 std::string BoundSql(const SilverShape& shape, const SilverTables& tables) {
-    return std::string(
-               "SELECT sequence, CASE WHEN op = 'TRUNCATE' THEN 1 ELSE 0 END + "
-               "CASE WHEN op = 'UPDATE' AND NOT payload ?& ") +
-           NeededArray(shape) + " THEN 2 ELSE 0 END + CASE WHEN op = 'UPDATE' AND " +
-           KeyChanged(shape, "payload", "before") +
-           " THEN 4 ELSE 0 END + CASE WHEN position < coalesce($4, '{}') OR position < "
+    // Flags first, so that only numbers are sorted.
+    return "SELECT sequence, flags + CASE WHEN position < coalesce($4, '{}') OR position < "
            "max(position) OVER (ORDER BY sequence ROWS BETWEEN UNBOUNDED PRECEDING AND 1 "
            "PRECEDING) "
-           "THEN 8 ELSE 0 END FROM (SELECT " +
-           EventColumns() + " FROM " + tables.bronze +
+           "THEN 8 ELSE 0 END FROM (SELECT b.sequence, " +
+           std::string(kPosition) +
+           " AS position, CASE WHEN b.operation_type = 'TRUNCATE' THEN 1 ELSE 0 END + "
+           "CASE WHEN b.operation_type = 'UPDATE' AND NOT b.raw_payload ?& " +
+           NeededArray(shape) + " THEN 2 ELSE 0 END + CASE WHEN b.operation_type = 'UPDATE' AND " +
+           KeyChanged(shape, "b.raw_payload", "b.before_payload") +
+           " THEN 4 ELSE 0 END AS flags FROM " + tables.bronze +
            " b WHERE b.sequence > $1 AND ($3::pg_lsn IS NULL OR b.sequence < coalesce((SELECT "
            "min(u.sequence) FROM " +
            tables.bronze +
@@ -353,10 +367,10 @@ std::string BoundSql(const SilverShape& shape, const SilverTables& tables) {
 }
 
 std::string ApplySql(const SilverShape& shape, const SilverTables& tables, const JudgeSql& judge,
-                     bool partial) {
+                     bool partial, bool late) {
     const std::string events = partial ? CompletedEventCte(shape, tables) : EventCte(tables);
     return "WITH " + events + ", " + JudgedCte(shape, judge, partial) + ", " + DroppedCte(shape) +
-           ", " + LatestCte(shape, judge) + ", " + PutCte(shape, tables, judge) + ", " +
+           ", " + LatestCte(shape, judge, late) + ", " + PutCte(shape, tables, judge) + ", " +
            RemovedCte(shape, tables) + " " + ResultRows(shape, judge);
 }
 

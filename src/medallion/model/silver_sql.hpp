@@ -44,8 +44,9 @@ enum EventFlag : int { kTruncate = 1, kPartial = 2, kKeyChange = 4, kLate = 8 };
 //   S a: rows put, b: rows removed, position: the highest   Q a rejected row, a: its sequence
 //   T a deleted key                                         K a changed key
 // `partial`: updates may lack columns; they are completed from what is known of the row.
+// `late`: $4 is looked at.
 [[nodiscard]] std::string ApplySql(const SilverShape& shape, const SilverTables& tables,
-                                   const JudgeSql& judge, bool partial);
+                                   const JudgeSql& judge, bool partial, bool late);
 
 // One event, for quarantine: $1 sequence. Returns (event_id, position, key, payload).
 [[nodiscard]] std::string EventSql(const SilverShape& shape, const SilverTables& tables);
