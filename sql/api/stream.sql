@@ -113,6 +113,8 @@ CREATE OR REPLACE VIEW bitvelocity.stream_status AS
 SELECT s.stream_name AS stream,
        s.sink,
        CASE WHEN s.system_identifier <> (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() c)
+              OR NOT pg_catalog.starts_with(s.slot_name, pg_catalog.format('bitvelocity_%s_',
+                     (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())))
                 THEN 'foreign'
             WHEN s.phase = 'needs_resync' THEN 'needs_resync'
             WHEN s.paused THEN 'paused'

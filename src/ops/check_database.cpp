@@ -62,9 +62,8 @@ ORDER BY kind, name)";
 constexpr const char* kStreams = R"(
 SELECT 'ERROR', pg_catalog.format('stream %I', stream),
        CASE state WHEN 'needs_resync' THEN 'its slot is gone: changes are missing'
-                  ELSE 'it was made in another cluster' END,
-       CASE state WHEN 'needs_resync' THEN pg_catalog.format('SELECT bitvelocity.resync_stream(%L);', stream)
-                  ELSE 'SELECT bitvelocity.adopt_streams();' END
+                  ELSE 'it came with a copy of the database: it has no slot here' END,
+       pg_catalog.format('SELECT bitvelocity.resync_stream(%L);', stream)
 FROM bitvelocity.stream_status
 WHERE state IN ('needs_resync', 'foreign')
 ORDER BY stream)";

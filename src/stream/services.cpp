@@ -71,7 +71,10 @@ std::vector<worker::Service> ListServices() {
         const pg::Rows rows = spi.Execute(
             "SELECT stream_id, stream_name, slot_name, version, NOT paused AND phase <> "
             "'needs_resync' AND system_identifier = (SELECT system_identifier::text FROM "
-            "pg_control_system()) FROM bitvelocity.stream");
+            "pg_control_system())"
+            // In a copy of a database the rows name the slots of the original.
+            " AND starts_with(slot_name, 'bitvelocity_' || (SELECT oid FROM pg_database WHERE"
+            " datname = current_database()) || '_') FROM bitvelocity.stream");
         for (std::size_t i = 0; i < rows.size(); ++i) {
             ids.push_back(rows.Int(i, 1));
             slots.push_back(rows.Text(i, 3).value_or(""));

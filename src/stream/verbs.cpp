@@ -405,7 +405,8 @@ void ResyncStream(const std::string& name) {
     // A new slot, a new epoch: what is delivered now is newer than everything before.
     spi.Execute(
         "UPDATE bitvelocity.stream SET phase = 'starting', phase_reason = NULL, slot_name = $2, "
-        "epoch = epoch + 1, version = version + 1 WHERE stream_id = $1",
+        "epoch = epoch + 1, version = version + 1, system_identifier = (SELECT "
+        "system_identifier::text FROM pg_control_system()) WHERE stream_id = $1",
         {pg::Param::Int(stream.id), pg::Param::Text(NewSlotName(name))});
     spi.Execute(
         "UPDATE bitvelocity.stream_table SET existing_rows = 'pending' WHERE stream_id = $1",

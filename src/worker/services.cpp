@@ -91,7 +91,8 @@ void Services::Reap(const Key& key, Running& running, std::int64_t now) {
                 error.Clear();
             }
         }
-        if (failed && !running.ending) {
+        // Its partner may have left first because of it: only who was told to go may go like this.
+        if (failed && !child.told) {
             running.failed = true;
             Note(key, running, "failed", &error, 0);
         }
