@@ -19,6 +19,7 @@ struct Entry {
 struct Plans {
     std::unordered_map<Oid, Entry> entries;
     bool registered = false;
+    std::uint64_t invalidations = 0;
 };
 
 Plans& ThePlans() {
@@ -27,6 +28,7 @@ Plans& ThePlans() {
 }
 
 void Invalidate(Datum /*argument*/, Oid relation) {
+    ++ThePlans().invalidations;
     for (auto& [oid, entry] : ThePlans().entries) {
         if (relation == InvalidOid || relation == oid || relation == entry.trail ||
             relation == entry.root) {
@@ -104,6 +106,11 @@ void Add(const trail::TrailOptions& options, std::string_view mode) {
     names += "}";
     pg::CatalogScope catalog;
     pg::SpiScope spi;
+    // A table that was dropped may have left its trail to its successor.
+    spi.Execute(
+        "DELETE FROM bitvelocity.audit_table WHERE relation = $1 OR NOT EXISTS (SELECT FROM "
+        "pg_class c WHERE c.oid = relation)",
+        {pg::Param::OidValue(options.relation)});
     spi.Execute(
         "INSERT INTO bitvelocity.audit_table (relation, trail, mode, columns, key_columns, "
         "key_names, exclude, redact) VALUES ($1, $2, $3, $4, $5::int2[], $6::name[], $7::int2[], "
@@ -143,6 +150,7 @@ std::shared_ptr<trail::TrailPlan> PlanOf(RelationData* relation) {
         }
         plans.entries.erase(found);
     }
+    const std::uint64_t invalidations = plans.invalidations;
     std::vector<Oid> candidates{oid};
     if (relation->rd_rel->relispartition) {
         const List* ancestors = pg::Call([oid]() { return get_partition_ancestors(oid); });
@@ -156,6 +164,8 @@ std::shared_ptr<trail::TrailPlan> PlanOf(RelationData* relation) {
             entry.plan = std::make_shared<trail::TrailPlan>(*options, relation);
             entry.trail = options->trail;
             entry.root = candidate;
+            // What changed while it was built may be missing: good for this row, not for the next.
+            entry.stale = plans.invalidations != invalidations;
             return plans.entries.emplace(oid, std::move(entry)).first->second.plan;
         }
     }

@@ -94,6 +94,24 @@ void RequireSameShape(std::uint32_t trail, std::uint32_t owner, const std::vecto
     }
 }
 
+// A partitioned trail gets its months ahead of time.
+void LookAfter(std::uint32_t trail, std::uint32_t owner) {
+    const char kind = pg::Call([trail]() { return get_rel_relkind(trail); });
+    if (kind != RELKIND_PARTITIONED_TABLE) {
+        return;
+    }
+    {
+        pg::OwnerScope as_owner(owner);
+        pg::PremakeMonths(trail, kPremake);
+    }
+    pg::CatalogScope catalog;
+    pg::SpiScope spi;
+    spi.Execute(
+        "INSERT INTO bitvelocity.partition_set (relation, premake, managed_by) "
+        "VALUES ($1, $2, 'bitvelocity') ON CONFLICT (relation) DO NOTHING",
+        {pg::Param::OidValue(trail), pg::Param::Int(kPremake)});
+}
+
 }  // namespace
 
 std::string TrailKeyName(const std::string& key) {
@@ -109,6 +127,7 @@ std::uint32_t CreateTrailTable(std::uint32_t source, const std::vector<int>& key
     const std::vector<Key> key_columns = DescribeKeys(source, keys);
     if (const std::uint32_t existing = Find(schema, name); existing != 0) {
         RequireSameShape(existing, owner, key_columns);
+        LookAfter(existing, owner);
         return existing;
     }
     const bool partitioned = pg::PartmanMajor() > 0;
@@ -139,18 +158,7 @@ std::uint32_t CreateTrailTable(std::uint32_t source, const std::vector<int>& key
                     pg::QuoteLiteral("Audit trail of " + pg::QualifiedName(source) +
                                      ", one row per change, written by bitvelocity"));
     }
-    if (partitioned) {
-        {
-            pg::OwnerScope as_owner(owner);
-            pg::PremakeMonths(oid, kPremake);
-        }
-        pg::CatalogScope catalog;
-        pg::SpiScope spi;
-        spi.Execute(
-            "INSERT INTO bitvelocity.partition_set (relation, premake, managed_by) "
-            "VALUES ($1, $2, 'bitvelocity')",
-            {pg::Param::OidValue(oid), pg::Param::Int(kPremake)});
-    }
+    LookAfter(oid, owner);
     return oid;
 }
 

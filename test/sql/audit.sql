@@ -231,6 +231,13 @@ INSERT INTO shop.loose VALUES (5, 'v', 1);
 SELECT bitvelocity.disable_audit('shop.loose');
 INSERT INTO shop.loose VALUES (5, 'v', 1);
 
+-- A table that was dropped leaves its trail to its successor.
+DROP TABLE shop.forms;
+CREATE TABLE shop.forms (id int PRIMARY KEY);
+SELECT bitvelocity.enable_audit('shop.forms');
+INSERT INTO shop.forms VALUES (2);
+SELECT id, operation_type FROM shop.forms_audit ORDER BY audit_id;
+
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
 DROP SCHEMA shop CASCADE;
