@@ -1,4 +1,4 @@
--- Lineage: written by the server, read by everybody. Pure SQL.
+-- Lineage: written by the server, read through lineage_of. Pure SQL.
 
 CREATE OR REPLACE FUNCTION bitvelocity.lineage_name(relation regclass)
 RETURNS text
@@ -45,7 +45,7 @@ CREATE OR REPLACE FUNCTION bitvelocity.lineage_of(
     OUT transformation_type text,
     OUT transformation_config jsonb)
 RETURNS SETOF record
-LANGUAGE plpgsql STABLE STRICT SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     start text;
@@ -84,3 +84,4 @@ END
 $$;
 COMMENT ON FUNCTION bitvelocity.lineage_of IS
     'All edges that lead to (upstream) or from (downstream) a dataset or table, with their distance';
+REVOKE ALL ON FUNCTION bitvelocity.lineage_of FROM PUBLIC;

@@ -119,11 +119,12 @@ GRANT EXECUTE ON FUNCTION bitvelocity.dataset_lag TO pg_monitor;
 
 CREATE OR REPLACE FUNCTION bitvelocity.dataset_table(name text)
 RETURNS text
-LANGUAGE sql STABLE STRICT SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+LANGUAGE sql STABLE STRICT SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT bitvelocity.lineage_name(d.target) FROM bitvelocity.dataset d WHERE d.name = $1
 $$;
 COMMENT ON FUNCTION bitvelocity.dataset_table IS 'schema.table of a dataset; NULL: there is none';
+REVOKE ALL ON FUNCTION bitvelocity.dataset_table FROM PUBLIC;
 
 CREATE OR REPLACE VIEW bitvelocity.dataset_status AS
 SELECT d.name, d.layer,
@@ -145,7 +146,7 @@ COMMENT ON VIEW bitvelocity.dataset_status IS
 REVOKE ALL ON bitvelocity.dataset_status FROM PUBLIC;
 GRANT SELECT ON bitvelocity.dataset_status TO pg_monitor;
 
-CREATE OR REPLACE VIEW bitvelocity.quarantine AS
+CREATE OR REPLACE VIEW bitvelocity.quarantine WITH (security_barrier) AS
 SELECT q.quarantine_id, d.name AS dataset, q.source_sequence, q.event_id, q.key, q.reason, q.issues,
        q.payload, q.at, q.state, q.replayed_at
 FROM bitvelocity.quarantine_entry q

@@ -15,6 +15,6 @@ COMMENT ON TABLE bitvelocity.data_lineage IS
     'Direct edges between tables (schema.table), written by the functions that make datasets';
 COMMENT ON COLUMN bitvelocity.data_lineage.dependency_level IS
     'Always 1: a stored edge is direct; lineage_of computes distances';
-GRANT SELECT ON bitvelocity.data_lineage TO PUBLIC;
+GRANT SELECT ON bitvelocity.data_lineage TO pg_monitor;
 
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.data_lineage', '');

@@ -83,3 +83,6 @@ SELECT pg_catalog.pg_extension_config_dump('bitvelocity.dataset', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.silver_tombstone', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.quarantine_entry', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.rollup_change', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.dataset_dataset_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.quarantine_entry_quarantine_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.rollup_change_change_id_seq', '');

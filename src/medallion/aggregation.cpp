@@ -1,6 +1,7 @@
 #include "medallion/aggregation.hpp"
 
 #include "pg/boundary.hpp"
+#include "pg/parse.hpp"
 #include "pg/spi.hpp"
 #include "pg/postgres.hpp"
 
@@ -171,13 +172,12 @@ int PinPath() {
 
 Analyzed Analyze(const char* text) {
     Analyzed result{};
-    const List* parsed = raw_parser(text, RAW_PARSE_DEFAULT);
+    const List* parsed = pg::ParseText(text);
     if (list_length(parsed) != 1 || !IsA(linitial_node(RawStmt, parsed)->stmt, SelectStmt)) {
         result.refusal = "it must be one SELECT";
         return result;
     }
-    Query* query =
-        parse_analyze_fixedparams(linitial_node(RawStmt, parsed), text, nullptr, 0, nullptr);
+    Query* query = pg::AnalyzeText(linitial_node(RawStmt, parsed), text);
     if (query->commandType != CMD_SELECT || query->hasModifyingCTE || query->rowMarks != NIL) {
         result.refusal = "it must only read";
         return result;
@@ -209,7 +209,7 @@ Analyzed Analyze(const char* text) {
 }
 
 SelectStmt* Select(const char* text, RawStmt** raw) {
-    *raw = linitial_node(RawStmt, raw_parser(text, RAW_PARSE_DEFAULT));
+    *raw = linitial_node(RawStmt, pg::ParseText(text));
     return reinterpret_cast<SelectStmt*>((*raw)->stmt);
 }
 
@@ -247,7 +247,7 @@ std::string Restrict(const std::string& query, const std::string& condition) {
                                   : reinterpret_cast<Node*>(makeBoolExpr(
                                         AND_EXPR, list_make2(select->whereClause, more), -1));
         Oid types[1] = {JSONBOID};
-        Query* analyzed = parse_analyze_fixedparams(raw, text, types, 1, nullptr);
+        Query* analyzed = pg::AnalyzeText(raw, text, types, 1);
         const int level = PinPath();
         const char* result = pg_get_querydef(analyzed, false);
         AtEOXact_GUC(false, level);

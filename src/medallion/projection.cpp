@@ -2,6 +2,7 @@
 
 #include "core/sql_text.hpp"
 #include "pg/boundary.hpp"
+#include "pg/parse.hpp"
 #include "pg/postgres.hpp"
 
 namespace bitvelocity::medallion {
@@ -27,6 +28,7 @@ struct Analyzed {
     int relation_count;
     bool may_filter;
     bool may_repeat;
+    bool aggregates;
 };
 
 struct Walk {
@@ -100,7 +102,7 @@ const char* Refusal(const Query* query) {
 }
 
 SelectStmt* ParseSelect(const char* text, RawStmt** raw) {
-    const List* parsed = raw_parser(text, RAW_PARSE_DEFAULT);
+    const List* parsed = pg::ParseText(text);
     if (list_length(parsed) != 1) {
         return nullptr;
     }
@@ -123,8 +125,10 @@ Analyzed Analyze(const char* text, const char* prefix, int source_columns) {
     }
     RawStmt* definition = nullptr;
     select->withClause = ParseSelect(prefix, &definition)->withClause;
-    Query* query = parse_analyze_fixedparams(raw, text, nullptr, 0, nullptr);
+    Query* query = pg::AnalyzeText(raw, text);
     result.refusal = Refusal(query);
+    result.aggregates = query->hasAggs || query->hasWindowFuncs || query->groupClause != NIL ||
+                        query->distinctClause != NIL;
     if (result.refusal == nullptr && contain_volatile_functions(reinterpret_cast<Node*>(query))) {
         result.refusal = "it must not use volatile functions";
     }
@@ -204,10 +208,11 @@ Projection AnalyzeProjection(const std::vector<SourceColumn>& source, const std:
         return Analyze(text, head, count);
     });
     if (found.refusal != nullptr) {
-        pg::Throw(core::kFeatureNotSupported, "this query cannot be applied row by row",
-                  std::string("A silver query maps each row of source to at most one row: ") +
-                      found.refusal + ".",
-                  "Put what aggregates into a rollup over the silver table.");
+        pg::Throw(
+            core::kFeatureNotSupported, "this query cannot be applied row by row",
+            std::string("A silver query maps each row of source to at most one row: ") +
+                found.refusal + ".",
+            found.aggregates ? "Put what aggregates into a rollup over the silver table." : "");
     }
     Projection projection;
     projection.query = found.query;

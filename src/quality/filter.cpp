@@ -1,6 +1,7 @@
 #include "quality/filter.hpp"
 
 #include "pg/boundary.hpp"
+#include "pg/parse.hpp"
 #include "pg/scopes.hpp"
 #include "pg/spi.hpp"
 #include "pg/postgres.hpp"
@@ -29,7 +30,7 @@ bool FindForbidden(Node* node, void* context) {
 // Plain C: parses `sql` = SELECT (filter) FROM table; null where the text is more than one
 // expression.
 Expr* AnalyzeSingle(const char* sql) {
-    const List* parsed = raw_parser(sql, RAW_PARSE_DEFAULT);
+    const List* parsed = pg::ParseText(sql);
     if (list_length(parsed) != 1) {
         return nullptr;
     }
@@ -42,7 +43,7 @@ Expr* AnalyzeSingle(const char* sql) {
         select->whereClause != nullptr || select->op != SETOP_NONE) {
         return nullptr;
     }
-    const Query* query = parse_analyze_fixedparams(raw, sql, nullptr, 0, nullptr);
+    const Query* query = pg::AnalyzeText(raw, sql);
     if (list_length(query->targetList) != 1 || query->hasTargetSRFs) {
         return nullptr;
     }
