@@ -153,9 +153,12 @@ void TaskPool::Finish(Worker& worker, const ErrorText* error, std::int64_t now) 
     worker.task.reset();
     board_.Finished(key, error == nullptr, now);
     const TaskBoard::Entry* entry = board_.Find(key);
-    if (entry != nullptr) {
-        Note(*entry, error == nullptr ? "idle" : "failed", error, now);
+    if (entry == nullptr) {
+        return;
     }
+    // A task that we end ourselves has not failed.
+    const bool failed = error != nullptr && !stopping_;
+    Note(*entry, failed ? "failed" : "idle", failed ? error : nullptr, now);
 }
 
 TaskPool::Handed TaskPool::HandOut(const TaskBoard::Entry& entry, std::int64_t now) {
