@@ -94,8 +94,10 @@ Dataset LoadDataset(pg::SpiScope& spi, std::int64_t id) {
 
 std::optional<Dataset> LockDataset(pg::SpiScope& spi, std::int64_t id) {
     const pg::CatalogScope catalog;
-    const pg::Rows rows = spi.Execute(std::string(kColumns) + "WHERE d.dataset_id = $1 FOR UPDATE",
-                                      {pg::Param::Bigint(id)});
+    // NO KEY: writers of a source log their changes with a reference to this row.
+    const pg::Rows rows =
+        spi.Execute(std::string(kColumns) + "WHERE d.dataset_id = $1 FOR NO KEY UPDATE",
+                    {pg::Param::Bigint(id)});
     if (rows.empty()) {
         return std::nullopt;
     }

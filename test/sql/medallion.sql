@@ -1,5 +1,7 @@
 -- Silver and gold: targets that exist, casts, queries, lookups, quarantine and its ways out, rights.
 SET client_min_messages = warning;
+-- Refreshed here by hand alone, also where workers run.
+DO $$ BEGIN PERFORM bitvelocity.stop_workers(); EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END $$;
 SET search_path = medallion_test, bitvelocity, public;
 SET timezone = 'UTC';
 SET datestyle = 'ISO';
@@ -171,3 +173,4 @@ DROP SCHEMA medallion_test CASCADE;
 DROP OWNED BY medallion_test_owner, medallion_test_other;
 DROP ROLE medallion_test_owner, medallion_test_other;
 DELETE FROM bitvelocity.data_quality_rules;
+DO $$ BEGIN PERFORM bitvelocity.start_workers(); EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END $$;

@@ -3,6 +3,8 @@
 -- break a rule; cut into batches of 1, 7 and 1000. Silver must equal the last good state per key,
 -- recomputed row by row from bronze; gold must equal its query.
 SET client_min_messages = warning;
+-- Refreshed here by hand alone, also where workers run.
+DO $$ BEGIN PERFORM bitvelocity.stop_workers(); EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END $$;
 SET search_path = history_test, bitvelocity, public;
 CREATE SCHEMA history_test;
 CREATE TABLE item (id integer, grp text, day date, amount numeric(10, 2), note text, PRIMARY KEY (id));
@@ -213,3 +215,4 @@ SELECT count(*) AS left_over FROM bitvelocity.data_lineage;
 \set VERBOSITY terse
 DROP SCHEMA history_test CASCADE;
 DELETE FROM bitvelocity.data_quality_rules;
+DO $$ BEGIN PERFORM bitvelocity.start_workers(); EXCEPTION WHEN object_not_in_prerequisite_state THEN NULL; END $$;
