@@ -46,8 +46,10 @@ class Delivery final : public sink::Waiter {
     [[nodiscard]] const Definition& definition() const { return definition_; }
 
   private:
+    void ReportLostSlot();
     void NoteStop();
     void Publish();
+    void ReportHealth();
     void MeasureRate(std::int64_t now_us);
     [[nodiscard]] wal::ParserOptions ParserOptions() const;
 
@@ -101,24 +103,42 @@ void Delivery::OpenSink() {
     entry_->deliverer_ready.store(true);
 }
 
-bool Delivery::WaitForSlot() {
-    while (!entry_->slot_ready.load()) {
-        if (entry_->slot_lost.load()) {
-            pg::TransactionScope transaction;
+// Not a failure that another attempt could mend: the stream rests until somebody resyncs it.
+void Delivery::ReportLostSlot() {
+    {
+        pg::TransactionScope transaction;
+        {
             pg::SpiScope spi;
             spi.Execute(
                 "UPDATE bitvelocity.stream SET phase = 'needs_resync', phase_reason = "
                 "'replication slot ' || quote_ident(slot_name) || ' is gone or was invalidated' "
                 "WHERE stream_id = $1",
                 {pg::Param::Int(definition_.stream_id)});
-            worker::CatalogChanged();
-            transaction.Commit();
-            pg::Throw(
-                "55000", "replication slot \"" + definition_.slot_name + "\" is lost",
-                "It does not exist any more or was invalidated; changes since its last position "
-                "cannot be read.",
-                "Run SELECT bitvelocity.resync_stream(" + pg::QuoteLiteral(definition_.name) +
-                    ").");
+        }
+        worker::CatalogChanged();
+        transaction.Commit();
+    }
+    const std::string message = "replication slot \"" + definition_.slot_name + "\" is lost";
+    const std::string hint =
+        "Run SELECT bitvelocity.resync_stream(" + pg::QuoteLiteral(definition_.name) + ").";
+    SetError(entry_, message.c_str(), hint.c_str());
+    pg::Call([name = entry_->name, text = message.c_str(), advice = hint.c_str()]() {
+        ereport(LOG, (errmsg("bitvelocity stream \"%s\" needs a resync: %s", name, text),
+                      errdetail("It does not exist any more or was invalidated; changes since its "
+                                "last position cannot be read."),
+                      errhint("%s", advice)));
+    });
+}
+
+bool Delivery::WaitForSlot() {
+    // Started once more before the scheduler had seen that it must not be.
+    if (definition_.phase == "needs_resync") {
+        return false;
+    }
+    while (!entry_->slot_ready.load()) {
+        if (entry_->slot_lost.load()) {
+            ReportLostSlot();
+            return false;
         }
         if (worker::StopRequested() || entry_->stop.load()) {
             return false;
@@ -151,7 +171,8 @@ bool Delivery::CopyRows() {
     {
         // A pipeline of its own: the rows come before anything that is decoded.
         pipeline::Pipeline copy(ParserOptions(), resume_, *sink_);
-        if (!CopyExistingRows(&definition_, entry_, copy, *sink_, bronze_, source_, position)) {
+        if (!CopyExistingRows(&definition_, entry_, copy, *sink_, bronze_, source_, position,
+                              *this)) {
             return false;
         }
     }
@@ -207,6 +228,7 @@ void Delivery::Publish() {
         entry_->durable_lsn.store(durable.value);
         ConditionVariableBroadcast(&entry_->progress);
     }
+    ReportHealth();
     if (pipeline_ == nullptr) {
         return;
     }
@@ -219,6 +241,10 @@ void Delivery::Publish() {
             static_cast<std::int64_t>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY);
     }
     MeasureRate(worker::Now());
+}
+
+// An outage is shown while it lasts, also during the copy of existing rows.
+void Delivery::ReportHealth() {
     const sink::Health health = sink_->health();
     const std::string& error = health.reachable ? std::string() : health.last_error;
     if (error != reported_error_) {

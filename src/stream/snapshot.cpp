@@ -337,14 +337,15 @@ void MarkCopied(std::int32_t stream_id, StreamTable* table, const std::string& s
 }
 
 // False: told to stop before a broker had acknowledged everything.
-bool WaitUntilSettled(Entry* entry, sink::Sink& sink) {
+bool WaitUntilSettled(Entry* entry, sink::Sink& sink, sink::Waiter& waiter) {
     pg::ThrowIfError(sink.Boundary(true));
     while (!sink.settled()) {
-        pg::Call([fd = sink.wake_fd()]() { worker::Wait(100, fd); });
-        pg::ThrowIfError(sink.Boundary(true));
+        core::Status waited = waiter.Wait(sink.wake_fd(), 100);
         if (worker::StopRequested() || entry->stop.load()) {
             return false;
         }
+        pg::ThrowIfError(std::move(waited));
+        pg::ThrowIfError(sink.Boundary(true));
     }
     return true;
 }
@@ -353,7 +354,7 @@ bool WaitUntilSettled(Entry* entry, sink::Sink& sink) {
 
 bool CopyExistingRows(Definition* definition, Entry* entry, pipeline::Pipeline& pipeline,
                       sink::Sink& sink, BronzeSink* bronze, const core::Source& source,
-                      core::Lsn position) {
+                      core::Lsn position, sink::Waiter& waiter) {
     const bool any = std::any_of(definition->tables.begin(), definition->tables.end(),
                                  [](const StreamTable& table) { return table.pending; });
     if (!any) {
@@ -402,7 +403,7 @@ bool CopyExistingRows(Definition* definition, Entry* entry, pipeline::Pipeline& 
     pg::ThrowIfError(pipeline.EndSnapshot(position));
     if (bronze != nullptr) {
         bronze->FinishJoined(position);
-    } else if (!WaitUntilSettled(entry, sink)) {
+    } else if (!WaitUntilSettled(entry, sink, waiter)) {
         return false;
     }
     transaction.Commit();

@@ -23,7 +23,7 @@ namespace bitvelocity::stream {
 // told to stop meanwhile.
 bool CopyExistingRows(Definition* definition, Entry* entry, pipeline::Pipeline& pipeline,
                       sink::Sink& sink, BronzeSink* bronze, const core::Source& source,
-                      core::Lsn position);
+                      core::Lsn position, sink::Waiter& waiter);
 
 // A sink in front of the sink: drops changes that the copies of their tables contain. Null when
 // nothing committed after `resume` can be in a copy.

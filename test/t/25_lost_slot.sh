@@ -1,0 +1,96 @@
+#!/usr/bin/env bash
+# A slot that was dropped or invalidated: the stream says what happened and what to do; resync_stream brings every
+# row again with the next epoch.
+. "$(dirname "$0")/../check/script.sh"
+. "$(dirname "$0")/../check/stream.sh"
+server a max_slot_wal_keep_size=-1 min_wal_size=32MB max_wal_size=64MB
+sql -c "CREATE EXTENSION bitvelocity" >/dev/null
+sql >/dev/null <<'SQL'
+CREATE TABLE t (id int PRIMARY KEY, v text);
+INSERT INTO t SELECT i, 'existed' FROM generate_series(1, 1000) i;
+SELECT bitvelocity.create_bronze('t');
+SQL
+check "the stream starts" synced
+sql -c "INSERT INTO t VALUES (2001, 'streamed')"
+synced
+slot() { sql -c "SELECT slot_name FROM bitvelocity.stream"; }
+refused() { # statement SQLSTATE text: fails with this
+    local output
+    output=$(psql -XAtq -v VERBOSITY=verbose -c "$1" 2>&1) && return 1
+    grep -q "ERROR:  $2:" <<<"$output" && grep -q "$3" <<<"$output" || {
+        echo "$output"
+        return 1
+    }
+}
+told() { # the stream is lost and says so everywhere
+    eventually "$1: the state is needs_resync" state_is needs_resync
+    check "$1: wait_for_stream refuses with the way out" \
+        refused "SELECT bitvelocity.wait_for_stream('bronze')" 55000 "HINT:  Run SELECT bitvelocity.resync_stream('bronze')"
+    is "$1: so does the status" "$(sql -c "SELECT hint FROM bitvelocity.stream_status")" "SELECT bitvelocity.resync_stream('bronze');"
+}
+paused() { [ "$(sql -c "SELECT state FROM bitvelocity.stream_status")" = paused ] && [ -z "$(pids decoder)$(pids deliverer)" ]; }
+one_slot() { [ "$(sql -c "SELECT count(*) FROM pg_replication_slots")" = 1 ]; }
+same_state_in_epoch() {
+    sql -c "DROP VIEW IF EXISTS bronze_epoch" -c "CREATE VIEW bronze_epoch AS SELECT * FROM bronze_t WHERE source_epoch = $1" \
+        -c "CREATE OR REPLACE VIEW epoch AS SELECT * FROM t"
+    local output
+    output=$(differences epoch | sed "s/epoch/t/") && [ -z "$output" ] || {
+        echo "$output"
+        return 1
+    }
+}
+again() { # what, epoch
+    sql -c "SELECT bitvelocity.resync_stream('bronze')" >/dev/null
+    eventually "$1: resync_stream starts it again" synced
+    is "$1: every row is there with the next epoch" \
+        "$(sql -c "SELECT count(*), count(DISTINCT raw_payload->>'id') FROM bronze_t WHERE source_epoch = $2 AND operation_type = 'READ'")" \
+        "$(sql -c "SELECT count(*), count(*) FROM t")"
+    sql -c "UPDATE t SET v = '$1' WHERE id = 2001"
+    check "$1: changes go on" synced
+    is "$1: with that epoch" "$(sql -c "SELECT raw_payload->>'v', source_epoch FROM bronze_t ORDER BY sequence DESC LIMIT 1")" "$1|$2"
+    is "$1: (epoch, LSN, ordinal, part) orders the events of every key" \
+        "$(sql -c "SELECT count(*) FROM (SELECT (source_epoch, commit_lsn, ordinal, part) < lag((source_epoch, commit_lsn, ordinal, part))
+            OVER (PARTITION BY coalesce(raw_payload, before_payload)->>'id' ORDER BY sequence) AS wrong FROM bronze_t) e WHERE wrong")" 0
+    is "$1: identities are unique" "$(sql -c "SELECT count(*) = count(DISTINCT event_id) FROM bronze_t")" t
+    # What was deleted while nobody looked has no event: an epoch stands for itself.
+    check "$1: the last event of every key in the newest epoch is its row" same_state_in_epoch "$2"
+    eventually "$1: one slot is left" one_slot
+}
+
+# Dropped by hand
+sql -c "SELECT bitvelocity.pause_stream('bronze')" >/dev/null
+eventually "paused" paused
+check "a paused stream is waited for in vain" refused "SELECT bitvelocity.wait_for_stream('bronze')" 55000 "HINT:  Run SELECT bitvelocity.resume_stream('bronze')"
+sql -c "SELECT pg_drop_replication_slot('$(slot)')" -c "DELETE FROM t WHERE id <= 10" -c "INSERT INTO t VALUES (3001, 'while it was lost')" >/dev/null
+sql -c "SELECT bitvelocity.resume_stream('bronze')" >/dev/null
+told dropped
+again dropped 2
+
+# Invalidated: more WAL than it may retain
+sql -c "SELECT bitvelocity.pause_stream('bronze')" >/dev/null
+eventually "paused again" paused
+sql -c "ALTER SYSTEM SET max_slot_wal_keep_size = '1MB'" -c "SELECT pg_reload_conf()" >/dev/null
+lose() {
+    sql -c "INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(5000, 15000) i ON CONFLICT (id) DO UPDATE SET v = excluded.v" \
+        -c "SELECT pg_switch_wal()" -c "CHECKPOINT" >/dev/null
+    [ "$(sql -c "SELECT wal_status FROM pg_replication_slots")" = lost ]
+}
+eventually "the slot is invalidated" lose
+is "the status shows it before it is resumed" "$(sql -c "SELECT wal_status FROM bitvelocity.stream_status")" lost
+sql -c "ALTER SYSTEM RESET max_slot_wal_keep_size" -c "SELECT pg_reload_conf()" -c "SELECT bitvelocity.resume_stream('bronze')" >/dev/null
+told invalidated
+again invalidated 3
+is "the log says it once each" "$(grep -c 'is lost' "$BV_TMP/a/server.log")" 2
+
+# A resync of a healthy stream, and one that is dropped while it is lost
+again 'on demand' 4
+sql -c "SELECT bitvelocity.pause_stream('bronze')" >/dev/null
+eventually "paused once more" paused
+sql -c "SELECT pg_drop_replication_slot('$(slot)')" -c "SELECT bitvelocity.resume_stream('bronze')" >/dev/null
+eventually "lost once more" state_is needs_resync
+check "a lost stream can be dropped" sql -c "SELECT bitvelocity.drop_stream('bronze')"
+sql -c "SELECT bitvelocity.create_bronze('t')" >/dev/null
+eventually "and made anew beside its bronze table" synced
+is "with every row" "$(sql -c "SELECT count(*) = (SELECT count(*) FROM t) FROM bronze_t WHERE operation_type = 'READ' AND source_epoch = 1
+    AND commit_lsn > (SELECT max(commit_lsn) FROM bronze_t WHERE source_epoch = 4)")" t
+finish
