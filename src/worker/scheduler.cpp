@@ -139,6 +139,10 @@ void Scheduler::Run() {
             List(now);
         }
         services_.Step(now);
+        if (services_.TakeLeftovers()) {
+            // Listing drops what no service uses; while they ran their slots could not go.
+            list_at_ = 0;
+        }
         tasks_.Step(now);
         const std::int64_t timeout = Timeout(Now());
         pg::Call([timeout]() { Wait(timeout); });

@@ -109,6 +109,7 @@ void Services::Reap(const Key& key, Running& running, std::int64_t now) {
 
 void Services::Ended(const Key& key, Running& running, std::int64_t now) {
     const bool changed = running.service.version != running.started_version;
+    leftovers_ = leftovers_ || changed || !running.listed;
     running.child_count = 0;
     running.ending = false;
     running.terminate_at = 0;

@@ -27,6 +27,8 @@ class Services {
     // SIGTERM to every process; Step() goes on reaping.
     void TerminateAll();
     [[nodiscard]] bool AllGone() const;
+    // Once after a service that was dropped or replaced has ended: what it held can be tidied up.
+    [[nodiscard]] bool TakeLeftovers() { return std::exchange(leftovers_, false); }
     // When the next step is needed though nothing happens; -1: never.
     [[nodiscard]] std::int64_t NextTime(std::int64_t now) const;
 
@@ -58,6 +60,7 @@ class Services {
 
     core::Oid database_;
     std::map<Key, Running> running_;
+    bool leftovers_ = false;
 };
 
 }  // namespace bitvelocity::worker

@@ -89,8 +89,15 @@ eventually "paused once more" paused
 sql -c "SELECT pg_drop_replication_slot('$(slot)')" -c "SELECT bitvelocity.resume_stream('bronze')" >/dev/null
 eventually "lost once more" state_is needs_resync
 check "a lost stream can be dropped" sql -c "SELECT bitvelocity.drop_stream('bronze')"
+nothing_left() { [ "$(sql -c "SELECT (SELECT count(*) FROM pg_replication_slots) + (SELECT count(*) FROM pg_replication_origin)")" = 0 ]; }
 sql -c "SELECT bitvelocity.create_bronze('t')" >/dev/null
 eventually "and made anew beside its bronze table" synced
 is "with every row" "$(sql -c "SELECT count(*) = (SELECT count(*) FROM t) FROM bronze_t WHERE operation_type = 'READ' AND source_epoch = 1
     AND commit_lsn > (SELECT max(commit_lsn) FROM bronze_t WHERE source_epoch = 4)")" t
+
+# Slots and origins go as soon as the processes have, not with the next look around
+began=$SECONDS
+sql -c "SELECT bitvelocity.drop_stream('bronze')"
+eventually "a running stream is dropped with its slot and its origin" nothing_left
+check "without delay ($((SECONDS - began)) s)" test $((SECONDS - began)) -lt 20
 finish
