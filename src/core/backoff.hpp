@@ -1,7 +1,7 @@
 // Backoff: how long to wait before the next attempt.
 //
-// Doubles from `first` to `limit` with every failure; a run that lasted at least `healthy` resets it.
-// Times are microseconds of any monotonic clock, given by the caller, so tests need no sleep.
+// Doubles from `first` to `limit` with every failure; a run that lasted at least `healthy` resets
+// it. Times are microseconds of any monotonic clock, given by the caller, so tests need no sleep.
 #pragma once
 
 #include <algorithm>

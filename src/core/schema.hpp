@@ -1,7 +1,8 @@
 // RelationSchema: what a change knows of its table, as of the change's position in the WAL.
 //
 // Built from pgoutput's Relation message and the type record that the decoder appends to it (see
-// wal/frame.hpp), both read under the historic snapshot; never looked up later. Immutable once built.
+// wal/frame.hpp), both read under the historic snapshot; never looked up later. Immutable once
+// built.
 #pragma once
 
 #include <cstdint>
@@ -39,12 +40,12 @@ struct TypeDescription {
     std::string schema;
     std::string name;  // pg_type.typname, unquoted
     TypeKind kind = TypeKind::kBase;
-    char category = 'U';  // pg_type.typcategory
-    char delimiter = ',';  // pg_type.typdelim
-    std::int32_t base_typmod = -1;           // domains: pg_type.typtypmod
-    TypePtr element;                         // arrays: element; domains: base type; ranges: subtype
-    std::vector<std::string> labels;         // enums, in enumsortorder
-    std::vector<TypeAttribute> attributes;   // composites, dropped ones left out
+    char category = 'U';                    // pg_type.typcategory
+    char delimiter = ',';                   // pg_type.typdelim
+    std::int32_t base_typmod = -1;          // domains: pg_type.typtypmod
+    TypePtr element;                        // arrays: element; domains: base type; ranges: subtype
+    std::vector<std::string> labels;        // enums, in enumsortorder
+    std::vector<TypeAttribute> attributes;  // composites, dropped ones left out
 };
 
 struct Column {
@@ -70,7 +71,8 @@ struct RelationSchema {
     std::string name;
     ReplicaIdentity replica_identity = ReplicaIdentity::kDefault;
     std::vector<Column> columns;
-    // Raised with every new Relation message for the same oid: caches keyed by (oid, version) are exact.
+    // Raised with every new Relation message for the same oid: caches keyed by (oid, version) are
+    // exact.
     std::uint32_t version = 0;
 
     // Columns that identify a row: the replica identity where it is a key, else the primary key,

@@ -20,14 +20,14 @@ struct TaskKey {
 
 struct Task {
     TaskKey key;
-    std::string name;      // for logs, pg_stat_activity and error reports
-    Oid owner = 0;         // the role the worker connects as; never a superuser unless the owner is one
+    std::string name;  // for logs, pg_stat_activity and error reports
+    Oid owner = 0;     // the role the worker connects as; never a superuser unless the owner is one
     std::int64_t every_us = 0;  // period; 0: only on a signal
-    // A signal number (an OID of a table, or 0) after which the task is due at once: a deliverer that
-    // wrote this table, a committing backend, or the task that feeds it (`after`).
+    // A signal number (an OID of a table, or 0) after which the task is due at once: a deliverer
+    // that wrote this table, a committing backend, or the task that feeds it (`after`).
     std::vector<Oid> signals;
     std::vector<TaskKey> after;
-    std::int64_t timeout_us = 0;       // 0: none
+    std::int64_t timeout_us = 0;  // 0: none
     std::int64_t lock_timeout_us = 5'000'000;
     bool top_level = false;  // runs outside a transaction block (DETACH CONCURRENTLY)
 };
