@@ -2,8 +2,8 @@
 -- it was; key_names are columns of the trail. Written by the server only, as the extension's owner.
 
 CREATE TABLE bitvelocity.audit_table (
-    relation oid PRIMARY KEY,
-    trail oid NOT NULL UNIQUE,
+    relation regclass PRIMARY KEY,
+    trail regclass NOT NULL UNIQUE,
     mode text NOT NULL CHECK (mode IN ('sync')),
     columns text NOT NULL CHECK (columns IN ('all', 'changed')),
     key_columns int2[] NOT NULL,
@@ -40,3 +40,5 @@ CREATE FUNCTION bitvelocity.current_actor() RETURNS text
     LANGUAGE c STABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'bitvelocity_current_actor';
 COMMENT ON FUNCTION bitvelocity.current_actor() IS
     'The actor that set_context() named, else the session user';
+
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.audit_table', '');

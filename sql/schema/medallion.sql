@@ -15,7 +15,7 @@ CREATE TABLE bitvelocity.dataset (
     key text[] NOT NULL,
     options jsonb NOT NULL,
     definition jsonb NOT NULL,
-    owner oid NOT NULL,
+    owner regrole NOT NULL,
     time_zone text NOT NULL,
     version integer NOT NULL DEFAULT 1,
     paused boolean NOT NULL DEFAULT false,

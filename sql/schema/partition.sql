@@ -4,7 +4,7 @@
 
 CREATE TABLE bitvelocity.partition_set (
     partition_set_id bigint GENERATED ALWAYS AS IDENTITY UNIQUE,
-    relation oid PRIMARY KEY,
+    relation regclass PRIMARY KEY,
     every interval NOT NULL DEFAULT '1 month',
     premake integer NOT NULL DEFAULT 4 CHECK (premake >= 0),
     retention interval,
@@ -16,3 +16,6 @@ CREATE TABLE bitvelocity.partition_set (
 COMMENT ON TABLE bitvelocity.partition_set IS 'Partitioned tables whose partitions are made ahead and dropped by the server';
 COMMENT ON COLUMN bitvelocity.partition_set.premake IS 'Partitions made ahead of the running one';
 COMMENT ON COLUMN bitvelocity.partition_set.retention IS 'Partitions wholly older than this are dropped; NULL: never';
+
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.partition_set', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.partition_set_partition_set_id_seq', '');

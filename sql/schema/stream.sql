@@ -5,7 +5,7 @@
 CREATE TABLE bitvelocity.stream (
     stream_id integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     stream_name text NOT NULL UNIQUE,
-    owner oid NOT NULL,
+    owner regrole NOT NULL,
     sink text NOT NULL,
     format text NOT NULL,
     publications text[] NOT NULL,
@@ -29,9 +29,9 @@ COMMENT ON TABLE bitvelocity.stream IS
 
 CREATE TABLE bitvelocity.stream_table (
     stream_id integer NOT NULL REFERENCES bitvelocity.stream ON DELETE CASCADE,
-    relation oid NOT NULL,
+    relation regclass NOT NULL,
     -- the bronze table beside it (embedded sink only)
-    bronze oid,
+    bronze regclass,
     -- rows that existed before: 'pending' until copied
     existing_rows text NOT NULL CHECK (existing_rows IN ('pending', 'copied', 'none')),
     -- the snapshot they were read under: its transactions are in the copy, so their changes, all of
@@ -46,3 +46,4 @@ COMMENT ON TABLE bitvelocity.stream_table IS
 
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_table', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_stream_id_seq', '');

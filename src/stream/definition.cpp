@@ -38,7 +38,7 @@ bool LoadDefinition(std::int64_t stream_id, Definition* definition) {
 
     definition->tables.clear();
     const pg::Rows tables = spi.Execute(
-        "SELECT relation, coalesce(bronze, 0), existing_rows = 'pending', "
+        "SELECT relation, coalesce(bronze::oid, 0::oid), existing_rows = 'pending', "
         "coalesce(copied_snapshot::text, ''), copied_until FROM bitvelocity.stream_table "
         "WHERE stream_id = $1 ORDER BY relation",
         {pg::Param::Int(definition->stream_id)});
