@@ -85,7 +85,6 @@ CREATE OR REPLACE FUNCTION bitvelocity.wait_for_stream(
 COMMENT ON FUNCTION bitvelocity.wait_for_stream(name, pg_lsn, interval) IS
     'Waits until the stream runs and everything before lsn (NULL: now) is durable in its sink; false at the timeout';
 REVOKE ALL ON FUNCTION bitvelocity.wait_for_stream(name, pg_lsn, interval) FROM PUBLIC;
-REVOKE ALL ON FUNCTION bitvelocity.wait_for_stream(name, pg_lsn, interval) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION bitvelocity.stream_activity(
     OUT stream_id integer,
