@@ -20,18 +20,19 @@ Everything in schema `bitvelocity`, from the installed extension (`docs/referenc
 
 END
 
-for fragment in $(grep -vE '^ *(#|$)' sql/manifest); do
+# One chapter: the objects that the fragments of this name make.
+chapter() {
+    local fragment=$1 title=$2 objects object text
     objects=$(sed -n -E 's/^CREATE (OR REPLACE )?(FUNCTION|PROCEDURE|VIEW|TABLE) bitvelocity\.([a-z0-9_]+).*/\3/p' \
         "sql/$fragment" | awk '!seen[$0]++')
-    [ -n "$objects" ] || continue
-    part=$(basename "$fragment" .sql)
-    case $fragment in
-        schema/*) echo "## Tables: $part" ;;
-        *) echo "## $part" ;;
-    esac
-    echo
-    for object in $objects; do
-        sql -v name="$object" <<'SQL'
+    [ -n "$objects" ] || return 0
+    text=$(for object in $objects; do describe "$object"; done)
+    [ -n "$text" ] || return 0
+    printf '## %s\n\n%s\n\n' "$title" "$text"
+}
+
+describe() {
+    sql -v name="$1" <<'SQL'
 SELECT format(E'### `%s`\n\n%s%s\n\n```\n%s(%s)%s\n```\n', p.proname,
               replace(obj_description(p.oid, 'pg_proc'), E'\n', ' ')
                   || CASE WHEN obj_description(p.oid, 'pg_proc') ~ '[.]$' THEN '' ELSE '.' END,
@@ -52,7 +53,17 @@ SELECT format(E'### %s `%s`\n\n%s\n\n%s\n',
 FROM pg_class c
 WHERE c.relnamespace = 'bitvelocity'::regnamespace AND c.relname = :'name' AND c.relkind IN ('r', 'v', 'p');
 SQL
-    done
+}
+
+fragments() {
+    grep -vE '^ *(#|$)' sql/manifest | grep "^$1/"
+}
+
+for fragment in $(fragments api); do
+    chapter "$fragment" "$(basename "$fragment" .sql)"
+done
+for fragment in $(fragments schema); do
+    chapter "$fragment" "tables: $(basename "$fragment" .sql)"
 done
 
 cat <<'END'
