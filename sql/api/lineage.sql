@@ -26,16 +26,6 @@ COMMENT ON FUNCTION bitvelocity.record_lineage IS
     'Adds a direct edge; for the functions that make datasets, which run it as the extension''s owner';
 REVOKE ALL ON FUNCTION bitvelocity.record_lineage FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION bitvelocity.forget_lineage(target regclass)
-RETURNS void
-LANGUAGE sql VOLATILE SET search_path = pg_catalog, pg_temp
-AS $$
-    DELETE FROM bitvelocity.data_lineage WHERE target_dataset = bitvelocity.lineage_name(target)
-$$;
-COMMENT ON FUNCTION bitvelocity.forget_lineage IS
-    'Removes the edges into a table; for the functions that drop datasets';
-REVOKE ALL ON FUNCTION bitvelocity.forget_lineage FROM PUBLIC;
-
 CREATE OR REPLACE FUNCTION bitvelocity.lineage_of(
     dataset text,
     direction text DEFAULT 'upstream',

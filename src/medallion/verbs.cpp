@@ -133,8 +133,11 @@ BV_FUNCTION(bitvelocity_drop_dataset) {
     }
     {
         const pg::CatalogScope catalog;
-        spi.Execute("SELECT bitvelocity.forget_lineage($1::regclass)",
-                    {pg::Param::OidValue(dataset.target)});
+        // By the dataset's name: its table may be renamed or gone.
+        spi.Execute(
+            "DELETE FROM bitvelocity.data_lineage "
+            "WHERE transformation_config ->> 'dataset' = $1",
+            {pg::Param::Text(dataset.name)});
     }
     if (!keep && exists) {
         DropTable(spi, dataset);

@@ -34,7 +34,11 @@ class Waiter {
             const std::int64_t last = LastChange(dataset);
             return Poll([&]() { return !HasChange(dataset, last); });
         }
-        return WaitForStream(dataset) && Poll([&]() { return !HasUnread(dataset); });
+        if (!WaitForStream(dataset)) {
+            return false;
+        }
+        const std::int64_t last = LastSequence(dataset);
+        return Poll([&]() { return LoadDataset(spi_, dataset.id).position >= last; });
     }
 
   private:
@@ -74,13 +78,14 @@ class Waiter {
                    .Bool(0, 1);
     }
 
-    bool HasUnread(const Dataset& dataset) {
-        const std::int64_t position = LoadDataset(spi_, dataset.id).position;
+    // Everything in bronze by now. Not only what was committed before the LSN: rows that existed
+    // before the stream carry the LSN of its snapshot.
+    std::int64_t LastSequence(const Dataset& dataset) {
         const DatasetScope owner(dataset.owner, dataset.time_zone);
-        return !spi_.Execute("SELECT FROM " + pg::QualifiedName(dataset.sources.at(0)) +
-                                 " WHERE sequence > $1 AND commit_lsn <= $2 LIMIT 1",
-                             {pg::Param::Bigint(position), pg::Param::LsnValue(lsn_)})
-                    .empty();
+        return spi_
+            .Execute("SELECT coalesce(max(sequence), 0) FROM " +
+                     pg::QualifiedName(dataset.sources.at(0)))
+            .Int(0, 1);
     }
 
     std::int64_t LastChange(const Dataset& dataset) {
