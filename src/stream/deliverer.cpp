@@ -267,7 +267,10 @@ void Delivery::Deliver() {
     if (!open) {
         return;
     }
-    ClearError(entry_);
+    // What made the last start fail is over; an outage that was met on the way here is not.
+    if (reported_error_.empty()) {
+        ClearError(entry_);
+    }
     entry_->started_at.store(GetCurrentTimestamp());
     rate_since_us_ = worker::Now();
     for (;;) {

@@ -26,6 +26,9 @@ bool PublicationExists(pg::SpiScope& spi, const std::string& name) {
 }  // namespace
 
 void RequirePublishable(core::Oid table) {
+    if (pg::Call([table]() { return get_rel_relkind(table); }) == '\0') {
+        pg::Throw("42P01", "relation with OID " + std::to_string(table) + " does not exist");
+    }
     pg::RequireOwner(table);
     struct Facts {
         char kind;

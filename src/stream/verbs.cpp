@@ -227,8 +227,7 @@ void LockDefinitions() {
 }  // namespace
 
 void CreateStream(const NewStream& request) {
-    RequireLogicalWal();
-    RequireEncoding(request.sink);
+    // What is wrong with the request first: it is the same wherever it is sent.
     ValidateName(request.name);
     RequireOneOf("on_missing_key", request.on_missing_key, {"error", "full", "insert_only"});
     pg::ThrowIfError(
@@ -239,11 +238,18 @@ void CreateStream(const NewStream& request) {
             "tables => ARRAY['orders']::regclass[] makes a publication for them; publication => "
             "'name' uses one of yours.");
     }
+    if (request.publication) {
+        RequirePublication(*request.publication);
+    }
+    for (const core::Oid table : request.tables) {
+        RequirePublishable(table);
+    }
+    RequireLogicalWal();
+    RequireEncoding(request.sink);
     LockDefinitions();
     std::vector<core::Oid> tables = request.tables;
     std::vector<std::string> publications;
     if (request.publication) {
-        RequirePublication(*request.publication);
         tables = TablesOfPublication(*request.publication);
         publications = {*request.publication};
     } else {
@@ -261,10 +267,10 @@ void CreateStream(const NewStream& request) {
 
 core::Oid CreateBronze(core::Oid source, const std::string& target,
                        const std::string& on_missing_key) {
-    RequireLogicalWal();
-    RequireEncoding(kEmbedded);
     RequireOneOf("on_missing_key", on_missing_key, {"error", "full", "insert_only"});
     RequirePublishable(source);
+    RequireLogicalWal();
+    RequireEncoding(kEmbedded);
     LockDefinitions();
     std::int32_t id = 0;
     bool snapshot = true;
