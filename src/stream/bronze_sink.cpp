@@ -150,6 +150,15 @@ core::Status BronzeSink::Write(const core::Change& change) {
     }
     auto& writer = batch_->writers[found->second];
     if (writer == nullptr) {
+        if (pg::Call([table = found->second]() { return get_rel_relkind(table); }) == '\0') {
+            return core::Status::Fail(
+                "42P01",
+                "the bronze table of " + change.relation->schema + "." + change.relation->name +
+                    " is gone",
+                "Somebody has dropped it.",
+                "Take the table out of the stream with alter_stream(..., drop_tables => ...), then "
+                "make it anew with create_bronze or add_tables.");
+        }
         // It has to outlive the SPI connection that a copy of existing rows reads through.
         const MemoryInTransaction memory;
         writer = std::make_unique<trail::BronzeWriter>(found->second);

@@ -1,5 +1,7 @@
 #include "stream/published_tables.hpp"
 
+#include <algorithm>
+
 #include "pg/boundary.hpp"
 #include "pg/scopes.hpp"
 #include "pg/spi.hpp"
@@ -91,6 +93,10 @@ bool HandleMissingKey(core::Oid table, const std::string& on_missing_key) {
         pg::SpiScope spi;
         for (const core::Oid leaf : missing) {
             spi.Execute("ALTER TABLE " + pg::QualifiedName(leaf) + " REPLICA IDENTITY FULL");
+        }
+        // Changes of partitions are described by the root's identity.
+        if (std::find(missing.begin(), missing.end(), table) == missing.end()) {
+            spi.Execute("ALTER TABLE " + pg::QualifiedName(table) + " REPLICA IDENTITY FULL");
         }
         return false;
     }
