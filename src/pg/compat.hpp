@@ -43,6 +43,27 @@ inline void SetUpOrigin(RepOriginId origin) {
 #endif
 }
 
+// message.h: LogLogicalMessage got `flush` in 17 (commit 173b56f1).
+inline XLogRecPtr EmitMessage(const char* prefix, const char* message, size_t size) {
+#if PG_VERSION_NUM >= 170000
+    return LogLogicalMessage(prefix, message, size, true, false);
+#else
+    return LogLogicalMessage(prefix, message, size, true);
+#endif
+}
+
+// dependency.h: getIdentitySequence takes the relation itself from 17 on (commit 50919958).
+inline Oid IdentitySequence(Oid table, AttrNumber column) {
+#if PG_VERSION_NUM >= 170000
+    const Relation relation = relation_open(table, AccessShareLock);
+    const Oid sequence = getIdentitySequence(relation, column, false);
+    relation_close(relation, AccessShareLock);
+    return sequence;
+#else
+    return getIdentitySequence(table, column, false);
+#endif
+}
+
 // xlog.h: GetFlushRecPtr got the insertion timeline in 15; unchanged up to 18.
 inline XLogRecPtr FlushPosition() {
     return GetFlushRecPtr(nullptr);

@@ -83,7 +83,7 @@ void Say() {
         pfree(content.data);
         return;
     }
-    LogLogicalMessage(kPrefix, content.data, content.len, true);
+    pg::compat::EmitMessage(kPrefix, content.data, static_cast<std::size_t>(content.len));
     Forget();
     g_said = static_cast<char*>(MemoryContextAlloc(TopMemoryContext, content.len));
     std::memcpy(g_said, content.data, content.len);

@@ -88,7 +88,7 @@ Datum TextOrNull(const char* text, bool* is_null) {
 
 Oid IdentityOf(Oid trail) {
     const AttrNumber column = get_attnum(trail, "audit_id");
-    return column > 0 ? getIdentitySequence(trail, column, false) : InvalidOid;
+    return column > 0 ? pg::compat::IdentitySequence(trail, column) : InvalidOid;
 }
 
 }  // namespace
