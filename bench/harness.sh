@@ -122,6 +122,14 @@ decoder_pid() {
     sql -c "SELECT pid FROM pg_stat_activity WHERE backend_type ~ 'bitvelocity.*decoder'"
 }
 
+# Processor seconds used so far by the processes given (all threads).
+cpu_seconds() {
+    local pid
+    for pid in "$@"; do
+        sed 's/.*) //' "/proc/$pid/stat"
+    done | awk -v hertz="$(getconf CLK_TCK)" '{ sum += $12 + $13 } END { printf "%.2f", sum / hertz }'
+}
+
 await_streaming() {
     local deadline=$((SECONDS + 60))
     sql -c "SELECT bitvelocity.wait_for_stream('$1')" >/dev/null || fail "stream $1 does not start"

@@ -8,15 +8,17 @@ peak_memory=0
 
 # rate FIGURE STREAM TABLE ROWS ROWS_PER_TRANSACTION: rows/s until durable, one unmeasured run first.
 rate() {
-    local figure=$1 stream=$2 table=$3 count=$4 per=$5 run seconds speed measured=()
+    local figure=$1 stream=$2 table=$3 count=$4 per=$5 run seconds speed cpu measured=()
     for run in $(seq 0 "$runs"); do
         hold
         backlog "$table" "$count" "$per"
         start_sampling
+        cpu=$(cpu_seconds $(stream_pids))
         seconds=$(release_and_time "$stream")
+        cpu=$(awk -v a="$cpu" -v b="$(cpu_seconds $(stream_pids))" 'BEGIN { printf "%.2f", b - a }')
         memory=$(stop_sampling)
         speed=$(awk -v n="$count" -v s="$seconds" 'BEGIN { printf "%.0f", n / s }')
-        say "$figure run $run: $speed rows/s ($seconds s), memory $memory MiB$([ "$run" -gt 0 ] || echo ', not counted')"
+        say "$figure run $run: $speed rows/s ($seconds s), processor $cpu s, memory $memory MiB$([ "$run" -gt 0 ] || echo ', not counted')"
         [ "$run" -eq 0 ] || measured+=("$speed")
         peak_memory=$(printf '%s\n%s\n' "$peak_memory" "$memory" | sort -g | tail -n 1)
     done
