@@ -85,9 +85,11 @@ SQL
 pgbench -n -f "$BV_TMP/small.sql" -c 2 -t 4000 postgres >/dev/null 2>&1
 sql -c "SELECT bitvelocity.resume_stream('bronze')" >/dev/null
 is_busy() { [ "$(sql -c "SELECT rows > $1 FROM bitvelocity.stream_activity()" 2>/dev/null)" = t ]; }
+# A life that began late in the backlog may have fewer rows left; then it is stopped at the end.
+is_far() { is_busy "$1" || arrives; }
 for rows in 0 30000 61000 90000; do
     for role in decoder deliverer; do
-        eventually "at work on the backlog, more than $rows rows" is_busy $rows
+        eventually "more than $rows rows into the backlog, or at its end" is_far $rows
         if [ $rows = 30000 ]; then
             kill -9 "$(pids $role)"
         else
