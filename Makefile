@@ -28,7 +28,7 @@ REGRESS ?= $(basename $(notdir $(sort $(wildcard test/sql/*.sql))))
 REGRESS_OPTS = --inputdir=test --load-extension=bitvelocity --dbname=contrib_regression_bitvelocity
 
 # PGXS is read only for its own goals: it has a `check` of its own, and the others need no pg_config.
-SCRIPT_GOALS := quickstart stop deps check check-% bench-% docker
+SCRIPT_GOALS := quickstart stop deps check check-% bench-% reference docker
 BUILD_GOALS := $(if $(MAKECMDGOALS),$(filter-out $(SCRIPT_GOALS),$(MAKECMDGOALS)),all)
 ifneq (,$(BUILD_GOALS))
 ifneq (,$(shell command -v $(PG_CONFIG) 2>/dev/null))

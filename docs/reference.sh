@@ -1,12 +1,24 @@
 #!/usr/bin/env bash
-# reference.sh: writes docs/sql.md from a database that has the extension (PGHOST, PGPORT, ... as psql):
-# every function, procedure, view and table with its signature and COMMENT, in the order of sql/manifest.
+# reference.sh: docs/sql.md from a database that has the extension (PGHOST, PGPORT, ... as psql): every
+# function, procedure, view and table with its signature and COMMENT, in the order of sql/manifest.
 #
-#   test/check/dev-server up build/dev 5432
-#   test/check/dev-server psql build/dev -c 'CREATE EXTENSION IF NOT EXISTS bitvelocity'
-#   test/check/dev-server run build/dev docs/reference.sh >docs/sql.md
+#   reference.sh           prints it, from the database that psql would connect to
+#   reference.sh write     writes the page, from a private server (make reference)
 set -euo pipefail
 cd "$(dirname "$0")/.."
+
+if [ "${1:-}" = write ]; then
+    . test/check/work.sh
+    trap 'work_stop_servers' EXIT
+    work_begin
+    use_server full
+    createdb reference
+    export PGDATABASE=reference
+    psql -Xqc 'CREATE EXTENSION bitvelocity'
+    docs/reference.sh >"$BV_WORK/sql.md"
+    cp "$BV_WORK/sql.md" docs/sql.md
+    exit
+fi
 
 sql() {
     psql -XAtq -v ON_ERROR_STOP=1 "$@"
@@ -15,7 +27,7 @@ sql() {
 cat <<'END'
 # SQL reference
 
-Everything in schema `bitvelocity`, from the installed extension (`docs/reference.sh` writes this page). Names work unqualified with
+Everything in schema `bitvelocity`, from the installed extension (`make reference` writes this page). Names work unqualified with
 `SET search_path = public, bitvelocity`. PUBLIC may call what is marked *public*; `grant_admin(role)` grants the rest, and making something for a table needs its ownership.
 
 END

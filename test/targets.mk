@@ -42,7 +42,12 @@ bench-stream bench-outage:
 	@test/check/deps
 	@bench/$(@:bench-%=%).sh
 
+# Writes docs/sql.md anew, from a private server.
+reference:
+	@test/check/deps build
+	@docs/reference.sh write
+
 docker:
 	@docker/build.sh
 
-.PHONY: deps quickstart stop check $(CHECK_PARTS:%=check-%) bench-stream bench-outage docker
+.PHONY: deps reference quickstart stop check $(CHECK_PARTS:%=check-%) bench-stream bench-outage docker
