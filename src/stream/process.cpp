@@ -133,7 +133,12 @@ void RunProcess(const worker::ServiceStart& start, Role role,
     try {
         body(entry);
     } catch (const pg::PgError& error) {
-        SetError(entry, error.what(), error.data()->hint);
+        // The deliverer that left has said why; that it is gone says less.
+        const bool partner_left =
+            role == Role::kDecoder && error.data()->sqlerrcode == ERRCODE_CONNECTION_FAILURE;
+        if (!partner_left || !HasError(entry)) {
+            SetError(entry, error.what(), error.data()->hint);
+        }
         throw;
     } catch (const pg::StatusError& error) {
         SetError(entry, error.error().message.c_str(), error.error().hint.c_str());

@@ -191,6 +191,13 @@ void ClearError(Entry* entry) {
     LWLockRelease(g_shared->lock);
 }
 
+bool HasError(Entry* entry) {
+    LWLockAcquire(g_shared->lock, LW_SHARED);
+    const bool has = entry->last_error[0] != '\0';
+    LWLockRelease(g_shared->lock);
+    return has;
+}
+
 void MarkOwnOrigin(RepOriginId origin, bool own) {
     std::atomic<std::uint8_t>& bits = g_shared->own_origins[origin / 8];
     const auto mask = static_cast<std::uint8_t>(1U << (origin % 8));

@@ -96,6 +96,7 @@ void ForgetEntry(Oid database, std::int32_t stream_id);
 
 void SetError(Entry* entry, const char* message, const char* hint);
 void ClearError(Entry* entry);
+bool HasError(Entry* entry);
 
 void MarkOwnOrigin(RepOriginId origin, bool own);
 bool IsOwnOrigin(RepOriginId origin);
