@@ -25,6 +25,7 @@ constexpr std::int64_t kIdleMs = 100;
 // A position of our own at most this often while WAL of others goes by.
 constexpr std::int64_t kProgressUs = 10'000;
 constexpr std::int64_t kConfirmUs = 1'000'000;
+constexpr std::uint32_t kLookEvery = 64;
 // pgoutput keeps about 3.5 KB for every published table it ever saw; past this the process starts
 // anew.
 constexpr std::size_t kRecycleBytes = 64UL * 1024 * 1024;
@@ -125,7 +126,7 @@ void Confirm(bool now) {
 
 // Sleeps until something was committed. The order matters: say "sleeping", barrier, look again,
 // wait; a committing backend stores its position, barrier, looks whether somebody sleeps.
-void Sleep(XLogRecPtr flushed_before) {
+void Sleep(XLogRecPtr flushed_before, std::int64_t timeout_ms) {
     Entry* entry = g_decoding.entry;
     Shared* shared = GetShared();
     entry->decoder_sleeping.store(true);
@@ -134,7 +135,7 @@ void Sleep(XLogRecPtr flushed_before) {
     const bool more = shared->last_commit_end.load() > flushed_before ||
                       pg::compat::FlushPosition() > flushed_before;
     if (!more && !entry->stop.load() && !worker::StopRequested()) {
-        worker::Wait(kIdleMs);
+        worker::Wait(timeout_ms);
     } else {
         worker::Wait(0);
     }
@@ -173,13 +174,18 @@ bool WantsRecycling() {
 void DecodeUntilStopped() {
     LogicalDecodingContext* context = g_decoding.context;
     Entry* entry = g_decoding.entry;
-    for (;;) {
-        NoteStop();
-        if (entry->stop.load()) {
-            return;
+    XLogRecPtr flushed = InvalidXLogRecPtr;
+    for (std::uint32_t records = 0;; ++records) {
+        // Clocks and shared positions are looked at now and then, not for every record.
+        if (records % kLookEvery == 0) {
+            NoteStop();
+            if (entry->stop.load()) {
+                return;
+            }
+            FlushAsynchronousCommits();
+            flushed = pg::compat::FlushPosition();
+            Confirm(false);
         }
-        FlushAsynchronousCommits();
-        const XLogRecPtr flushed = pg::compat::FlushPosition();
         g_decoding.page_private.end_of_wal = false;
         char* message = nullptr;
         const XLogRecord* record = XLogReadRecord(context->reader, &message);
@@ -196,7 +202,6 @@ void DecodeUntilStopped() {
                 Announce(context->reader->EndRecPtr);
             }
             CHECK_FOR_INTERRUPTS();
-            Confirm(false);
             continue;
         }
         // Everything flushed is read.
@@ -208,7 +213,10 @@ void DecodeUntilStopped() {
         if (WantsRecycling()) {
             return;
         }
-        Sleep(flushed);
+        // A position that is not yet announced is soon.
+        const bool unsaid = context->reader->EndRecPtr > g_decoding.announced;
+        Sleep(flushed, unsaid ? kProgressUs / 1000 : kIdleMs);
+        records = kLookEvery - 1;
     }
 }
 
