@@ -109,7 +109,9 @@ rd_kafka_resp_err_t KafkaTransport::Produce(rd_kafka_topic_t* topic,
     void* value = pointer(message.has_value, message.value);
     const std::size_t key_size = message.has_key ? message.key.size() : 0;
     const std::size_t value_size = message.has_value ? message.value.size() : 0;
-    auto* opaque = reinterpret_cast<void*>(static_cast<std::uintptr_t>(message.tag));
+    // librdkafka hands the pointer back and never follows it.
+    auto* opaque = reinterpret_cast<void*>(  // NOLINT(performance-no-int-to-ptr)
+        static_cast<std::uintptr_t>(message.tag));
 
     if (message.headers.empty()) {
         if (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value, value_size,
