@@ -253,11 +253,7 @@ void MarkOrigins() {
 std::string PublicationList(const Definition& definition) {
     std::string list;
     for (const std::string& name : definition.publications) {
-        std::string quoted = "\"";
-        for (const char c : name) {
-            quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
-        }
-        list += (list.empty() ? "" : ",") + quoted + "\"";
+        list += (list.empty() ? "" : ",") + pg::QuoteIdentifier(name);
     }
     return list;
 }
@@ -285,13 +281,6 @@ bool PrepareSlot(const Definition& definition, Entry* entry) {
     entry->confirmed_lsn.store(facts.confirmed_flush);
     entry->slot_ready.store(true);
     return true;
-}
-
-void WakeDeliverer(Entry* entry) {
-    Latch* latch = entry->deliverer_latch;
-    if (entry->deliverer_pid.load() != 0 && latch != nullptr) {
-        SetLatch(latch);
-    }
 }
 
 }  // namespace

@@ -23,13 +23,6 @@ namespace {
 
 constexpr std::int64_t kIdleMs = 1000;
 
-void WakeDecoder(Entry* entry) {
-    Latch* latch = entry->decoder_latch;
-    if (entry->decoder_pid.load() != 0 && latch != nullptr) {
-        SetLatch(latch);
-    }
-}
-
 class Delivery final : public sink::Waiter {
   public:
     explicit Delivery(Entry* entry) : entry_(entry) {}

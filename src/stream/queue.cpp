@@ -40,10 +40,7 @@ void OpenSender(Sender* sender, Entry* entry, std::size_t queue_bytes) {
     sender->queue = shm_mq_attach(mq, sender->segment, nullptr);
     MemoryContextSwitchTo(old);
     entry->queue.store(dsm_segment_handle(sender->segment));
-    Latch* latch = entry->deliverer_latch;
-    if (entry->deliverer_pid.load() != 0 && latch != nullptr) {
-        SetLatch(latch);
-    }
+    WakeDeliverer(entry);
 }
 
 void AppendFrame(Sender* sender, XLogRecPtr lsn, const char* bytes, std::size_t length) {

@@ -198,6 +198,18 @@ bool HasError(Entry* entry) {
     return has;
 }
 
+void WakeDecoder(Entry* entry) {
+    if (entry->decoder_pid.load() != 0 && entry->decoder_latch != nullptr) {
+        SetLatch(entry->decoder_latch);
+    }
+}
+
+void WakeDeliverer(Entry* entry) {
+    if (entry->deliverer_pid.load() != 0 && entry->deliverer_latch != nullptr) {
+        SetLatch(entry->deliverer_latch);
+    }
+}
+
 void MarkOwnOrigin(RepOriginId origin, bool own) {
     std::atomic<std::uint8_t>& bits = g_shared->own_origins[origin / 8];
     const auto mask = static_cast<std::uint8_t>(1U << (origin % 8));

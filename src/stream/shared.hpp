@@ -98,6 +98,10 @@ void SetError(Entry* entry, const char* message, const char* hint);
 void ClearError(Entry* entry);
 bool HasError(Entry* entry);
 
+// Nothing happens where the process is not there.
+void WakeDecoder(Entry* entry);
+void WakeDeliverer(Entry* entry);
+
 void MarkOwnOrigin(RepOriginId origin, bool own);
 bool IsOwnOrigin(RepOriginId origin);
 
