@@ -1,5 +1,6 @@
 #include "format/encoder.hpp"
 
+#include "format/cloudevents/encoder.hpp"
 #include "format/debezium/encoder.hpp"
 #include "format/event.hpp"
 #include "format/flat.hpp"
@@ -17,6 +18,9 @@ core::Result<std::unique_ptr<Encoder>> MakeEncoder(const EncoderOptions& options
     }
     if (options.format == "flat") {
         return MakeFlatEncoder(read->flat);
+    }
+    if (options.format == "cloudevents") {
+        return cloudevents::MakeCloudEventsEncoder(read->cloudevents, options.source);
     }
     return debezium::MakeDebeziumEncoder(read->debezium, options.source);
 }

@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <set>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -14,15 +15,20 @@
 
 namespace bitvelocity::format {
 
+struct MessageHeader {
+    std::string_view name;
+    std::string_view value;
+};
+
 // One message. A null key means the topic's partitioner decides; a null value is a tombstone.
 struct Message {
     bool has_key = false;
     bool has_value = true;
     std::string_view key;
     std::string_view value;
-    // Headers that belong to the format (Debezium: __debezium.newkey / __debezium.oldkey).
-    std::string_view header_name;
-    std::string_view header_value;
+    // What the format wants to say outside the value (Debezium: __debezium.newkey and .oldkey;
+    // CloudEvents: content-type and ce_*). They go behind those that the stream adds.
+    std::span<const MessageHeader> headers;
     core::Identity identity;  // `part` counts the messages of one change, from 0
 };
 

@@ -68,7 +68,6 @@ class EventEncoder final : public Encoder {
   private:
     [[nodiscard]] EventPlan MakePlan(const core::RelationSchema& relation) const;
     void WritePayload(const EventPlan& plan, const core::Change& change);
-    void WriteMessagePayload(const core::Change& change);
     void WriteMetadata(const EventPlan& plan, const core::Change& change);
     // What all changes of a transaction have in common, kept as bytes.
     void EnterTransaction(const core::Change& change);
@@ -110,7 +109,7 @@ core::Status EventEncoder::Encode(const core::Change& change, MessageHandler& ha
             message_plan_.tail = out.view();
         }
         value_.Raw(message_plan_.head);
-        WriteMessagePayload(change);
+        WriteLogicalMessage(value_, change);
         WriteMetadata(message_plan_, change);
     } else {
         const EventPlan& plan = plans_.Get(
@@ -176,21 +175,6 @@ void EventEncoder::WritePayload(const EventPlan& plan, const core::Change& chang
     }
 }
 
-void EventEncoder::WriteMessagePayload(const core::Change& change) {
-    value_.Raw("{\"prefix\":");
-    value_.String(change.prefix);
-    // Content may be any bytes; text is the common case.
-    if (IsUtf8(change.content)) {
-        value_.Raw(",\"content\":");
-        value_.String(change.content);
-    } else {
-        value_.Raw(",\"content_base64\":\"");
-        value_.Base64(change.content);
-        value_.Raw('"');
-    }
-    value_.Raw('}');
-}
-
 void EventEncoder::WriteMetadata(const EventPlan& plan, const core::Change& change) {
     static const core::Context kUnknown;
     EnterTransaction(change);
@@ -213,17 +197,8 @@ void EventEncoder::WriteMetadata(const EventPlan& plan, const core::Change& chan
     out.Number(change.identity.part);
     out.Raw(context_members_.view());
     if (!whole_) {
-        out.Raw(",\"unchanged\":[");
-        bool first = true;
-        for (std::size_t i = 0; i < change.after.size(); ++i) {
-            if (change.after[i].kind == core::ValueKind::kUnchanged) {
-                // The prefix is `,"name":`; the name with its quotes is inside.
-                const std::string_view prefix = plan.row.columns[i].prefix;
-                out.Raw(prefix.substr(first ? 1 : 0, prefix.size() - (first ? 2 : 1)));
-                first = false;
-            }
-        }
-        out.Raw(']');
+        out.Raw(",\"unchanged\":");
+        WriteUnchanged(out, plan.row, change.after);
     }
     if (!change.before.empty()) {
         out.Raw(",\"before\":");

@@ -5,18 +5,19 @@
 #include <set>
 
 #include "core/nearest.hpp"
+#include "format/name_template.hpp"
 
 namespace bitvelocity::format {
 
 namespace {
 
-enum class OptionType { kBool, kText, kChoice };
+enum class OptionType { kBool, kText, kChoice, kTemplate };
 
 struct Option {
     const char* format;
     const char* name;
     OptionType type;
-    std::set<std::string> choices;
+    std::set<std::string> choices;  // templates: the placeholders that may occur
     void (*store)(FormatOptions& options, const nlohmann::json& value);
 };
 
@@ -32,6 +33,28 @@ const std::vector<Option>& Options() {
          OptionType::kBool,
          {},
          [](FormatOptions& o, const nlohmann::json& v) { o.flat.tombstones = v; }},
+        {"cloudevents",
+         "mode",
+         OptionType::kChoice,
+         {"structured", "binary"},
+         [](FormatOptions& o, const nlohmann::json& v) { o.cloudevents.binary = v == "binary"; }},
+        {"cloudevents",
+         "data",
+         OptionType::kChoice,
+         {"change", "row"},
+         [](FormatOptions& o, const nlohmann::json& v) {
+             o.cloudevents.data = v == "row" ? CloudEventsData::kRow : CloudEventsData::kChange;
+         }},
+        {"cloudevents",
+         "source",
+         OptionType::kTemplate,
+         {"{system}", "{database}", "{stream}"},
+         [](FormatOptions& o, const nlohmann::json& v) { o.cloudevents.source = v; }},
+        {"cloudevents",
+         "type",
+         OptionType::kTemplate,
+         {"{database}", "{stream}", "{schema}", "{table}", "{operation}"},
+         [](FormatOptions& o, const nlohmann::json& v) { o.cloudevents.type = v; }},
         {"debezium",
          "topic_prefix",
          OptionType::kText,
@@ -82,6 +105,9 @@ core::Status Check(const Option& option, const nlohmann::json& value) {
                 core::NearestHint(text, option.choices, "values"));
         }
     }
+    if (option.type == OptionType::kTemplate) {
+        return CheckTemplate(Key(option), value.get_ref<const std::string&>(), option.choices);
+    }
     return core::Status::Ok();
 }
 
@@ -94,7 +120,7 @@ bool BelongsToEncoder(const std::string& key) {
 }  // namespace
 
 const std::set<std::string>& EncoderFormats() {
-    static const std::set<std::string> formats = {"debezium", "event", "flat"};
+    static const std::set<std::string> formats = {"cloudevents", "debezium", "event", "flat"};
     return formats;
 }
 

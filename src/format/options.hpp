@@ -29,10 +29,20 @@ struct DebeziumOptions {
     DecimalMode decimals = DecimalMode::kPrecise;  // debezium.decimals: precise | double | string
 };
 
+enum class CloudEventsData { kChange, kRow };
+
+struct CloudEventsOptions {
+    bool binary = false;                              // cloudevents.mode: structured | binary
+    CloudEventsData data = CloudEventsData::kChange;  // cloudevents.data: change | row
+    std::string source = "/bitvelocity/{system}/{database}/{stream}";  // cloudevents.source
+    std::string type = "bitvelocity.{operation}";                      // cloudevents.type
+};
+
 struct FormatOptions {
     EventOptions event;
     FlatOptions flat;
     DebeziumOptions debezium;
+    CloudEventsOptions cloudevents;
 };
 
 // Validates (see ValidateEncoderOptions) and reads.

@@ -61,6 +61,35 @@ void WriteBefore(JsonWriter& out, const RowPlan& plan, const core::Change& chang
     }
 }
 
+void WriteUnchanged(JsonWriter& out, const RowPlan& plan, core::Tuple tuple) {
+    out.Raw('[');
+    bool first = true;
+    for (std::size_t i = 0; i < tuple.size(); ++i) {
+        if (tuple[i].kind == core::ValueKind::kUnchanged) {
+            // The prefix is `,"name":`; the name with its quotes is inside.
+            const std::string_view prefix = plan.columns[i].prefix;
+            out.Raw(prefix.substr(first ? 1 : 0, prefix.size() - (first ? 2 : 1)));
+            first = false;
+        }
+    }
+    out.Raw(']');
+}
+
+void WriteLogicalMessage(JsonWriter& out, const core::Change& change) {
+    out.Raw("{\"prefix\":");
+    out.String(change.prefix);
+    // Content may be any bytes; text is the common case.
+    if (IsUtf8(change.content)) {
+        out.Raw(",\"content\":");
+        out.String(change.content);
+    } else {
+        out.Raw(",\"content_base64\":\"");
+        out.Base64(change.content);
+        out.Raw('"');
+    }
+    out.Raw('}');
+}
+
 bool KeyChanged(const std::vector<std::size_t>& key, const core::Change& change) {
     if (change.operation != core::Operation::kUpdate || change.before.empty()) {
         return false;

@@ -32,6 +32,10 @@ void WriteColumns(JsonWriter& out, const RowPlan& plan, const std::vector<std::s
                   core::Tuple tuple);
 // What is known of the old row; the tuple must not be empty.
 void WriteBefore(JsonWriter& out, const RowPlan& plan, const core::Change& change);
+// The names of the columns whose values are not in the WAL, as an array.
+void WriteUnchanged(JsonWriter& out, const RowPlan& plan, core::Tuple tuple);
+// A logical message as {prefix, content}, or content_base64 where the content is not UTF-8.
+void WriteLogicalMessage(JsonWriter& out, const core::Change& change);
 // An update that moved the row to another key.
 [[nodiscard]] bool KeyChanged(const std::vector<std::size_t>& key, const core::Change& change);
 

@@ -27,10 +27,9 @@ MessageHeaders::MessageHeaders(std::vector<HeaderKind> kinds, const core::Source
     StartTransaction({});
 }
 
-std::span<const sink::Header> MessageHeaders::Make(const core::Change& change,
-                                                   const core::Identity& identity,
-                                                   std::string_view extra_name,
-                                                   std::string_view extra_value) {
+std::span<const sink::Header> MessageHeaders::Make(
+    const core::Change& change, const core::Identity& identity,
+    std::span<const format::MessageHeader> of_format) {
     if (identity.commit_lsn != commit_lsn_ || identity.xid != xid_) {
         StartTransaction(identity);
     }
@@ -41,8 +40,8 @@ std::span<const sink::Header> MessageHeaders::Make(const core::Change& change,
             headers_.push_back({HeaderName(kind), value});
         }
     }
-    if (!extra_name.empty()) {
-        headers_.push_back({extra_name, extra_value});
+    for (const format::MessageHeader& header : of_format) {
+        headers_.push_back({header.name, header.value});
     }
     return headers_;
 }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/change.hpp"
+#include "format/encoder.hpp"
 #include "pipeline/stream_options.hpp"
 #include "sink/transport.hpp"
 
@@ -19,10 +20,10 @@ class MessageHeaders {
   public:
     MessageHeaders(std::vector<HeaderKind> kinds, const core::Source& source);
 
-    // `identity` is the message's own (its part may differ from the change's). An empty
-    // `extra_name` adds nothing. The result is valid until the next call.
+    // `identity` is the message's own (its part may differ from the change's). `of_format`
+    // come last. The result is valid until the next call.
     std::span<const sink::Header> Make(const core::Change& change, const core::Identity& identity,
-                                       std::string_view extra_name, std::string_view extra_value);
+                                       std::span<const format::MessageHeader> of_format);
 
   private:
     void StartTransaction(const core::Identity& identity);

@@ -191,8 +191,7 @@ core::Status MessageSink::Deliver(const format::Message& message) {
     outgoing.key = message.key;
     outgoing.has_value = message.has_value;
     outgoing.value = message.value;
-    outgoing.headers =
-        headers_.Make(*change_, message.identity, message.header_name, message.header_value);
+    outgoing.headers = headers_.Make(*change_, message.identity, message.headers);
     outgoing.tag = (destination_->table << kTableShift) | (transaction_ & kTransactionMask);
     BV_RETURN_IF_ERROR(SendWhenRoom(outgoing));
     window_.Sent();

@@ -23,9 +23,10 @@ constexpr std::string_view kHeaderNames[kHeaderKinds] = {
     "ordinal",  "part",     "operation", "correlation_id", "traceparent",
 };
 // Every event can be told from all others: `event` says it in its metadata, where it costs a
-// fraction of what a header does; the other formats follow somebody else's contract.
+// fraction of what a header does, CloudEvents in attributes of their own; the other formats have no
+// place for it.
 std::vector<HeaderKind> DefaultHeaders(std::string_view format) {
-    if (format == "event") {
+    if (format == "event" || format == "cloudevents") {
         return {};
     }
     return {HeaderKind::kIdentity, HeaderKind::kCorrelationId, HeaderKind::kTraceparent};

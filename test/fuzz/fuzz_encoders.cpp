@@ -45,7 +45,9 @@ class JsonChecker final : public format::MessageHandler {
     core::Status OnMessage(const format::Message& message) override {
         Require(!message.has_key || test::IsJson(message.key));
         Require(!message.has_value || test::IsJson(message.value));
-        Require(message.header_name.empty() || test::IsJson(message.header_value));
+        for (const format::MessageHeader& header : message.headers) {
+            Require(!header.name.starts_with("__debezium") || test::IsJson(header.value));
+        }
         return {};
     }
 };
@@ -57,6 +59,8 @@ class EncodeAll final : public wal::Handler {
                  {"event", "{}"},
                  {"event", R"({"event.schema": "none"})"},
                  {"flat", "{}"},
+                 {"cloudevents", R"({"cloudevents.data": "row"})"},
+                 {"cloudevents", R"({"cloudevents.mode": "binary"})"},
                  {"debezium", R"({"debezium.schemas": true})"},
                  {"debezium", R"({"debezium.decimals": "string"})"}}) {
             auto made = format::MakeEncoder({format, options, source_});

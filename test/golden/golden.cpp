@@ -40,6 +40,9 @@ constexpr Variant kVariants[] = {
     {"event", "event", "{}"},
     {"flat", "flat", "{}"},
     {"debezium", "debezium", R"({"debezium.topic_prefix": "golden"})"},
+    {"cloudevents", "cloudevents", "{}"},
+    {"cloudevents-binary", "cloudevents",
+     R"({"cloudevents.mode": "binary", "cloudevents.data": "row"})"},
     {"debezium-schemas", "debezium",
      R"({"debezium.topic_prefix": "golden", "debezium.schemas": true})"},
 };
@@ -79,8 +82,12 @@ class Encoding final : public wal::Handler, public format::MessageHandler {
     core::Status OnMessage(const format::Message& message) override {
         const std::string value = message.has_value ? std::string(message.value) : "null";
         text += std::to_string(message.identity.part) + "\t" +
-                (message.has_key ? std::string(message.key) : "null") + "\t" + value + "\t" +
-                std::string(message.header_name) + "\t" + std::string(message.header_value) + "\n";
+                (message.has_key ? std::string(message.key) : "null") + "\t" + value;
+        for (const format::MessageHeader& header : message.headers) {
+            text += "\t" + std::string(header.name) + "\t" + std::string(header.value);
+        }
+        // A message without headers ends with the two empty columns of one.
+        text += message.headers.empty() ? "\t\t\n" : "\n";
         if (insert_) {
             inserted.push_back(value);
         }

@@ -219,12 +219,12 @@ TEST(Debezium, SplitsAKeyChange) {
     EXPECT_EQ(json::parse(kept[0].value)["op"], "d");
     EXPECT_EQ(json::parse(kept[0].value)["before"]["id"], 5);
     EXPECT_TRUE(json::parse(kept[0].value)["before"]["note"].is_null());
-    EXPECT_EQ(kept[0].header, R"(__debezium.newkey={"id":6})");
+    EXPECT_EQ(kept[0].headers, R"(__debezium.newkey={"id":6})");
     EXPECT_FALSE(kept[1].has_value);
     EXPECT_EQ(kept[1].key, R"({"id":5})");
     EXPECT_EQ(json::parse(kept[2].value)["op"], "c");
     EXPECT_EQ(json::parse(kept[2].value)["after"]["note"], "__debezium_unavailable_value");
-    EXPECT_EQ(kept[2].header, R"(__debezium.oldkey={"id":5})");
+    EXPECT_EQ(kept[2].headers, R"(__debezium.oldkey={"id":5})");
     EXPECT_EQ(kept[2].part, 2U);
 }
 
@@ -274,6 +274,75 @@ TEST(Debezium, NanIsRefusedWholeUnderPreciseDecimals) {
     EXPECT_TRUE(session.out.kept.empty());
 }
 
+TEST(CloudEvents, StructuredIsOneJsonEvent) {
+    Session session("cloudevents");
+    session.Must(Orders());
+    session.Must(ContextMessage(1, kSecret, "ann", kUuid, "00-ab-cd-01"));
+    session.Must(Update(1, 'K', {"4", std::nullopt, std::nullopt, std::nullopt},
+                        {"5", "1.50", std::nullopt, kUnchanged}));
+    const auto kept = session.One();
+    EXPECT_EQ(kept.key, R"({"id":5})");
+    EXPECT_EQ(kept.headers, "content-type=application/cloudevents+json");
+    json value = json::parse(kept.value);
+    EXPECT_EQ(value["id"].get<std::string>().substr(0, 15), "00000000-0000-8");
+    value.erase("id");
+    const std::string system = std::to_string(TestSource().system_identifier);
+    EXPECT_EQ(value, json::parse(R"({"specversion": "1.0",
+        "source": "/bitvelocity/)" +
+                                 system + R"(/shop/orders_stream", "type": "bitvelocity.update",
+        "subject": "public.orders", "time": "2024-01-15T10:35:00.123456Z",
+        "datacontenttype": "application/json",
+        "sequence": "00000001-0000000000000200-0000000000000002-00000000",
+        "partitionkey": "{\"id\":5}", "traceparent": "00-ab-cd-01",
+        "correlationid": "550e8400-e29b-41d4-a716-446655440000", "actor": "ann",
+        "data": {"before": {"id": 4}, "after": {"id": 5, "amount": 1.50, "at": null},
+                 "unchanged": ["note"]}})"));
+    session.Must(Truncate({1}));
+    EXPECT_EQ(json::parse(session.One().value)["data"],
+              json::parse(R"({"before": null, "after": null})"));
+    session.Must(LogicalMessage(true, 9, "p", "text"));
+    const json message = json::parse(session.One().value);
+    EXPECT_EQ(message["type"], "bitvelocity.message");
+    EXPECT_EQ(message["subject"], "p");
+    EXPECT_EQ(message["data"], json::parse(R"({"prefix": "p", "content": "text"})"));
+}
+
+TEST(CloudEvents, BinaryHasItsAttributesInHeaders) {
+    Session session("cloudevents", R"({"cloudevents.mode": "binary", "cloudevents.data": "row",
+        "cloudevents.source": "//shop.example/{database}",
+        "cloudevents.type": "example.{table}.{operation}.v1"})");
+    session.Must(Orders());
+    session.Must(Insert(1, kRow));
+    const auto kept = session.One();
+    EXPECT_EQ(kept.value,
+              R"({"id":5,"amount":99.90,"at":"2024-01-15T10:30:00+00:00","note":"a \"b\""})");
+    const std::string id = kept.headers.substr(kept.headers.find("ce_id=") + 6, 36);
+    EXPECT_EQ(kept.headers, "content-type=application/json;ce_specversion=1.0;ce_id=" + id +
+                                ";ce_source=//shop.example/shop;ce_type=example.orders.insert.v1;"
+                                "ce_subject=public.orders;ce_time=2024-01-15T10:35:00.123456Z;"
+                                "ce_sequence=00000001-0000000000000200-0000000000000001-00000000;"
+                                R"(ce_partitionkey={"id":5})");
+    session.Must(Delete(1, 'K', {"5", std::nullopt, std::nullopt, std::nullopt}));
+    EXPECT_EQ(session.One().value, R"({"id":5})");
+    session.Must(Truncate({1}));
+    EXPECT_EQ(session.One().value, "null");
+}
+
+TEST(CloudEvents, AWordFromOutsideIsOneSegmentOfTheSource) {
+    core::Source source = TestSource();
+    source.database = "my shop/é";
+    auto made = format::MakeEncoder(
+        {"cloudevents", R"({"cloudevents.source": "/{database}/{stream}"})", source});
+    ASSERT_TRUE(made.ok());
+    core::RelationSchema relation;
+    core::Change change;
+    change.operation = core::Operation::kTruncate;
+    change.relation = &relation;
+    Collector out;
+    ASSERT_TRUE(made.value()->Encode(change, out).ok());
+    EXPECT_EQ(json::parse(out.kept.at(0).value)["source"], "/my%20shop%2F%C3%A9/orders_stream");
+}
+
 TEST(Encoders, RefuseWhatIsNoUtf8) {
     for (const std::string& format : format::EncoderFormats()) {
         Session session(format);
@@ -309,6 +378,11 @@ TEST(Options, UnknownOnesAreRefusedWithTheNearest) {
               "option \"event.schema\" must be a string|");
     EXPECT_EQ(hint("flat", R"({"flat.tombstones": "yes"})"),
               "option \"flat.tombstones\" must be true or false|");
+    EXPECT_EQ(hint("cloudevents", R"({"cloudevents.type": "x.{tabel}"})"),
+              "unknown placeholder \"{tabel}\" in option \"cloudevents.type\"|"
+              "Perhaps you meant \"{table}\".");
+    EXPECT_NE(hint("cloudevents", R"({"cloudevents.source": ""})"), "ok");
+    EXPECT_NE(hint("cloudevents", R"({"cloudevents.source": "a}"})"), "ok");
     EXPECT_NE(hint("flat", R"({"debezium.schemas": true})"), "ok");
     EXPECT_EQ(hint("flat", R"({"topic": "x", "kafka.linger.ms": 5})"), "ok");
     EXPECT_EQ(hint("event", "[]"), "stream options must be one JSON object|");

@@ -250,16 +250,17 @@ class Collector final : public format::MessageHandler {
         bool has_value;
         std::string key;
         std::string value;
-        std::string header;
+        std::string headers;
         std::uint32_t part;
     };
     core::Status OnMessage(const format::Message& message) override {
+        std::string headers;
+        for (const format::MessageHeader& header : message.headers) {
+            headers += headers.empty() ? "" : ";";
+            headers += std::string(header.name) + "=" + std::string(header.value);
+        }
         kept.push_back({message.has_key, message.has_value, std::string(message.key),
-                        std::string(message.value),
-                        message.header_name.empty() ? ""
-                                                    : std::string(message.header_name) + "=" +
-                                                          std::string(message.header_value),
-                        message.identity.part});
+                        std::string(message.value), std::move(headers), message.identity.part});
         return {};
     }
     std::vector<Kept> kept;

@@ -177,6 +177,7 @@ core::Status DebeziumEncoder::Send(const core::Change& change, std::uint32_t par
                                    MessageHandler& handler, std::string_view header,
                                    const JsonWriter* header_value) {
     Message message;
+    MessageHeader moved;
     message.identity = change.identity;
     message.identity.part += part;
     message.has_key = key != nullptr;
@@ -188,8 +189,8 @@ core::Status DebeziumEncoder::Send(const core::Change& change, std::uint32_t par
         message.value = value->view();
     }
     if (header_value != nullptr) {
-        message.header_name = header;
-        message.header_value = header_value->view();
+        moved = {header, header_value->view()};
+        message.headers = {&moved, 1};
     }
     return handler.OnMessage(message);
 }
