@@ -5,6 +5,7 @@
 #include "medallion/arguments.hpp"
 #include "medallion/events.hpp"
 #include "medallion/model/silver_sql.hpp"
+#include "medallion/refused_rows.hpp"
 #include "pg/boundary.hpp"
 #include "quality/rules.hpp"
 #include "pg/postgres.hpp"
@@ -12,11 +13,6 @@
 namespace bitvelocity::medallion {
 
 namespace {
-
-struct Event {
-    std::int64_t sequence;
-    int flags;
-};
 
 struct Rejected {
     std::int64_t sequence = 0;
@@ -83,15 +79,6 @@ std::string KeysJson(const std::vector<KeyAt>& keys) {
     return json + "]";
 }
 
-// A refusal that is about one row's content; anything else (rights, locks, space) fails the
-// refresh.
-bool IsAboutRow(const core::Error& error) {
-    const std::string_view code = error.sqlstate;
-    const std::string_view kind = code.substr(0, 2);
-    return kind == "21" || kind == "22" || kind == "23" || kind == "44" || code == "P0001" ||
-           code == "54000" || code == "42804" || code == "42846";
-}
-
 class SilverRefresh {
   public:
     SilverRefresh(pg::SpiScope& spi, Dataset& dataset, Progress& progress)
@@ -122,6 +109,8 @@ class SilverRefresh {
             if ((events[first].flags & kTruncate) != 0) {
                 ApplyTruncate(events[first].sequence);
             } else {
+                refused_.clear();
+                probed_ = false;
                 ApplyRange(events, first, last);
             }
             first = last;
@@ -141,9 +130,11 @@ class SilverRefresh {
             pg::SubtransactionScope attempt;
             {
                 const DatasetScope owner(dataset_.owner, dataset_.time_zone);
-                newer = !spi_.Execute(NewerSql(shape_, tables_),
-                                      {pg::Param::Jsonb(payload), ArrayText(position)})
-                             .empty();
+                const std::vector<pg::Param> params{pg::Param::Jsonb(payload), ArrayText(position)};
+                if (newer_.plan == nullptr) {
+                    newer_ = spi_.Prepare(NewerSql(shape_, tables_), params);
+                }
+                newer = !spi_.Execute(newer_, params).empty();
             }
             attempt.Commit();
         });
@@ -195,7 +186,7 @@ class SilverRefresh {
   private:
     void LoadJudge() {
         std::vector<quality::Rule> source_rules;
-        if (dataset_.source_table != 0) {
+        if (SourceExists()) {
             const bool same_owner = pg::OwnerOf(dataset_.source_table) == dataset_.owner;
             for (quality::Rule& rule : quality::LoadRules(dataset_.source_table)) {
                 // A filter of somebody else's table must not run with this owner's rights.
@@ -218,6 +209,14 @@ class SilverRefresh {
         judge_.passed = verdict.passed;
         judge_.issues = verdict.issues;
         judge_.rejected = verdict.rejected;
+    }
+
+    // What is in bronze outlives the table that it came from.
+    bool SourceExists() const {
+        const Oid table = dataset_.source_table;
+        return table != 0 && pg::Call([table]() {
+                   return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(table));
+               });
     }
 
     bool HasSource(const std::string& column) const {
@@ -267,16 +266,22 @@ class SilverRefresh {
                     .empty();
     }
 
-    // Events [first, last): in one go, or halved where PostgreSQL refuses a row.
+    // Events [first, last): in one go. Where PostgreSQL refuses something, the rows whose values it
+    // refuses are found in one pass, and the rest is done in one go; what then is still refused (by
+    // a constraint of the target, a key that cannot be read) is found by halving.
     void ApplyRange(const std::vector<Event>& events, std::size_t first, std::size_t last) {
         const std::int64_t after = first == 0 ? dataset_.position : events[first - 1].sequence;
-        core::Error refusal;
+        const std::int64_t through = events[last - 1].sequence;
         const core::Status status = pg::Catch([&]() {
             pg::SubtransactionScope attempt;
-            Apply(after, events[last - 1].sequence);
+            Apply(after, through);
             attempt.Commit();
         });
         if (status.ok()) {
+            for (auto at = refused_.upper_bound(after);
+                 at != refused_.end() && at->first <= through; ++at) {
+                attempt_.rejected.push_back(Refused(at->first, at->second));
+            }
             Keep();
             return;
         }
@@ -286,11 +291,22 @@ class SilverRefresh {
         attempt_ = {};
         if (last - first == 1) {
             if ((events[first].flags & kKeyChange) != 0) {
-                RemoveOldKey(after, events[first].sequence);
+                RemoveOldKey(after, through);
             }
-            attempt_.rejected.push_back(Refused(events[first].sequence, status.error()));
+            attempt_.rejected.push_back(Refused(through, status.error()));
             Keep();
             return;
+        }
+        if (!probed_) {
+            probed_ = true;
+            refused_ = FindRefused(spi_, dataset_, ProbeSql(shape_, tables_, judge_),
+                                   {events.data() + first, last - first}, after);
+            if (!refused_.empty()) {
+                // From here on a newer version of a row makes its refused one history.
+                open_quarantine_ = true;
+                ApplyRange(events, first, last);
+                return;
+            }
         }
         halving_ = true;
         const std::size_t middle = first + (last - first) / 2;
@@ -369,6 +385,15 @@ class SilverRefresh {
             .value_or("[]");
     }
 
+    std::string RefusedList(std::int64_t after, std::int64_t through) const {
+        std::string list;
+        for (auto at = refused_.upper_bound(after); at != refused_.end() && at->first <= through;
+             ++at) {
+            list += (list.empty() ? "{" : ",") + std::to_string(at->first);
+        }
+        return list.empty() ? list : list + "}";
+    }
+
     void Apply(std::int64_t after, std::int64_t through) {
         std::string keys;
         if (late_ || (partial_ && open_quarantine_)) {
@@ -381,7 +406,7 @@ class SilverRefresh {
             pg::Param::Bool(open_quarantine_), pg::Param::Jsonb(dead),
             ArrayText(dataset_.truncated_at),  pg::Param::Int(dataset_.version),
             pg::Param::Jsonb(known),           ArrayText(dataset_.highest),
-            pg::Param::Bool(removals_only_)};
+            pg::Param::Bool(removals_only_),   ArrayText(RefusedList(after, through))};
         const DatasetScope owner(dataset_.owner, dataset_.time_zone);
         const pg::Rows rows = Run(params, through - after);
         for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -434,8 +459,11 @@ class SilverRefresh {
 
     Rejected Refused(std::int64_t sequence, const core::Error& error) {
         const DatasetScope owner(dataset_.owner, dataset_.time_zone);
-        const pg::Rows rows =
-            spi_.Execute(EventSql(shape_, tables_), {pg::Param::Bigint(sequence)});
+        const std::vector<pg::Param> params{pg::Param::Bigint(sequence)};
+        if (event_.plan == nullptr) {
+            event_ = spi_.Prepare(EventSql(shape_, tables_), params);
+        }
+        const pg::Rows rows = spi_.Execute(event_, params);
         Rejected row;
         row.sequence = sequence;
         row.event_id = rows.Text(0, 1).value_or("");
@@ -485,6 +513,8 @@ class SilverRefresh {
         if (pending_.rejected.empty()) {
             return;
         }
+        std::sort(pending_.rejected.begin(), pending_.rejected.end(),
+                  [](const Rejected& a, const Rejected& b) { return a.sequence < b.sequence; });
         std::string json = "[";
         for (const Rejected& row : pending_.rejected) {
             const bool superseded =
@@ -575,7 +605,11 @@ class SilverRefresh {
     bool open_quarantine_ = false;
     bool removals_only_ = false;
     bool halving_ = false;
+    std::map<std::int64_t, core::Error> refused_;  // of the range that is being applied
+    bool probed_ = false;                          // refused_ is all that probing finds
     pg::Prepared small_;
+    pg::Prepared event_;
+    pg::Prepared newer_;
     std::string small_sql_;
 
     Effects attempt_;  // of the current range, void when its subtransaction fails

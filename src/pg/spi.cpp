@@ -174,6 +174,50 @@ Rows SpiScope::Execute(const Prepared& prepared, const std::vector<Param>& param
     return Rows(outcome.table, outcome.processed);
 }
 
+namespace {
+
+struct Follower {
+    DestReceiver receiver;
+    std::int64_t* last;
+};
+
+bool Receive(TupleTableSlot* slot, DestReceiver* self) {
+    bool is_null = false;
+    const Datum value = slot_getattr(slot, 1, &is_null);
+    slot_getallattrs(slot);
+    if (!is_null) {
+        *reinterpret_cast<Follower*>(self)->last = DatumGetInt64(value);
+    }
+    return true;
+}
+
+}  // namespace
+
+void SpiScope::Follow(const Prepared& prepared, const std::vector<Param>& params,
+                      std::int64_t* last) {
+    const Param* list = params.data();
+    const int count = static_cast<int>(params.size());
+    Call([list, count, plan = prepared.plan, last]() {
+        const Values given = Convert(list, count);
+        ParamListInfo bound = makeParamList(count);
+        for (int i = 0; i < count; ++i) {
+            bound->params[i] = {given.values[i], given.nulls[i] == 'n', PARAM_FLAG_CONST,
+                                given.types[i]};
+        }
+        Follower follower{};
+        follower.receiver.receiveSlot = Receive;
+        follower.receiver.rStartup = [](DestReceiver*, int, TupleDesc) {};
+        follower.receiver.rShutdown = [](DestReceiver*) {};
+        follower.receiver.rDestroy = [](DestReceiver*) {};
+        follower.receiver.mydest = DestNone;
+        follower.last = last;
+        SPIExecuteOptions options{};
+        options.params = bound;
+        options.dest = &follower.receiver;
+        Checked(SPI_execute_plan_extended(static_cast<SPIPlanPtr>(plan), &options));
+    });
+}
+
 Rows::Rows(SPITupleTable* table, std::uint64_t processed)
     : table_(table), count_(table != nullptr ? table->numvals : 0), processed_(processed) {}
 

@@ -84,6 +84,9 @@ class SpiScope {
     // One plan for all values of the parameters, which have the types of `params`.
     Prepared Prepare(const std::string& sql, const std::vector<Param>& params);
     Rows Execute(const Prepared& prepared, const std::vector<Param>& params);
+    // Runs a query of whose rows only the first column of the last one that came is wanted (bigint;
+    // `last` is left alone where none came): kept even where an ERROR ends the query.
+    void Follow(const Prepared& prepared, const std::vector<Param>& params, std::int64_t* last);
     // At most `limit` rows; 0 = all.
     Rows Query(const std::string& sql, std::initializer_list<Param> params = {}, long limit = 0);
 };

@@ -213,7 +213,20 @@ std::string OutputCasts(const SilverShape& shape) {
     return Join(list, ", ");
 }
 
-std::string JudgedCte(const SilverShape& shape, const JudgeSql& judge, bool partial) {
+// Events of an UPDATE in which columns are missing that the query reads.
+std::string MissingColumns(const SilverShape& shape) {
+    return "CASE WHEN e.op = 'UPDATE' THEN array(SELECT c FROM unnest(" + NeededArray(shape) +
+           ") c WHERE NOT e.payload ? c) ELSE '{}'::text[] END";
+}
+
+// Every expression of the rows' authors: types, query, casts, rules. `columns` stand before and
+// behind what it returns; e: the events.
+struct Judgement {
+    std::string columns;
+    std::string from;
+};
+
+Judgement Judge(const SilverShape& shape, const JudgeSql& judge) {
     const std::string join = shape.may_filter ? " LEFT JOIN LATERAL " : " CROSS JOIN LATERAL ";
     std::vector<std::string> target_row;
     for (std::size_t i = 0; i < shape.output.size(); ++i) {
@@ -228,21 +241,26 @@ std::string JudgedCte(const SilverShape& shape, const JudgeSql& judge, bool part
         failures += (failures.empty() ? "" : " || ") + std::string("(SELECT ") +
                     judge.target_failures + " FROM (SELECT " + Join(target_row, ", ") + ") target)";
     }
-    const std::string missing =
-        partial ? "CASE WHEN e.op = 'UPDATE' THEN array(SELECT c FROM unnest(" +
-                      NeededArray(shape) + ") c WHERE NOT e.payload ? c) ELSE '{}'::text[] END"
-                : "'{}'::text[]";
+    Judgement judgement;
+    judgement.columns = KeyColumns(shape, "source") + ", " + OutputNames(shape) +
+                        ", coalesce(o.present, false) AS present, " +
+                        (failures.empty() ? "NULL::boolean[]" : failures) + " AS failures";
+    judgement.from = "e CROSS JOIN LATERAL " + SourceRow(shape) + join +
+                     "(SELECT true AS present, " + OutputCasts(shape) +
+                     " FROM (WITH source AS (SELECT source.*) " + shape.query + ") AS q(" +
+                     OutputNames(shape) + ")) o" + (shape.may_filter ? " ON true" : "") +
+                     " WHERE e.op IN ('INSERT', 'UPDATE', 'READ')";
+    return judgement;
+}
+
+std::string JudgedCte(const SilverShape& shape, const JudgeSql& judge, bool partial) {
+    const Judgement judgement = Judge(shape, judge);
     return "judged AS MATERIALIZED (SELECT e.sequence, e.event_id, e.position, e.payload, " +
-           KeyColumns(shape, "source") + ", " + OutputNames(shape) +
-           ", coalesce(o.present, false) AS present, " +
-           (failures.empty() ? "NULL::boolean[]" : failures) + " AS failures, " + missing +
+           judgement.columns + ", " + (partial ? MissingColumns(shape) : "'{}'::text[]") +
            " AS missing, " +
            (shape.may_repeat ? "count(*) OVER (PARTITION BY e.sequence) > 1" : "false") +
-           " AS repeated FROM event e CROSS JOIN LATERAL " + SourceRow(shape) + join +
-           "(SELECT true AS present, " + OutputCasts(shape) +
-           " FROM (WITH source AS (SELECT source.*) " + shape.query + ") AS q(" +
-           OutputNames(shape) + ")) o" + (shape.may_filter ? " ON true" : "") +
-           " WHERE e.op IN ('INSERT', 'UPDATE', 'READ') AND NOT $9)";
+           " AS repeated FROM event " + judgement.from +
+           " AND NOT $9 AND e.sequence <> ALL (coalesce($10, '{}')))";
 }
 
 // Rows that must not reach the target.
@@ -358,7 +376,9 @@ std::string BoundSql(const SilverShape& shape, const SilverTables& tables) {
            "CASE WHEN b.operation_type = 'UPDATE' AND NOT b.raw_payload ?& " +
            NeededArray(shape) + " THEN 2 ELSE 0 END + CASE WHEN b.operation_type = 'UPDATE' AND " +
            KeyChanged(shape, "b.raw_payload", "b.before_payload") +
-           " THEN 4 ELSE 0 END AS flags FROM " + tables.bronze +
+           " THEN 4 ELSE 0 END + CASE WHEN b.operation_type IN ('INSERT', 'UPDATE', 'READ') THEN 0 "
+           "ELSE 16 END AS flags FROM " +
+           tables.bronze +
            " b WHERE b.sequence > $1 AND ($3::pg_lsn IS NULL OR b.sequence < coalesce((SELECT "
            "min(u.sequence) FROM " +
            tables.bronze +
@@ -372,6 +392,15 @@ std::string ApplySql(const SilverShape& shape, const SilverTables& tables, const
     return "WITH " + events + ", " + JudgedCte(shape, judge, partial) + ", " + DroppedCte(shape) +
            ", " + LatestCte(shape, judge, late) + ", " + PutCte(shape, tables, judge) + ", " +
            RemovedCte(shape, tables) + " " + ResultRows(shape, judge);
+}
+
+std::string ProbeSql(const SilverShape& shape, const SilverTables& tables, const JudgeSql& judge) {
+    const Judgement judgement = Judge(shape, judge);
+    // OFFSET 0: rows are put in order first and looked into one after the other.
+    return "SELECT e.sequence, " + judgement.columns + " FROM (SELECT " + EventColumns() +
+           " FROM " + tables.bronze + " b WHERE b.sequence > $1 AND b.sequence <= $2" +
+           SourceFilter(tables) + " ORDER BY b.sequence OFFSET 0) " + judgement.from + " AND " +
+           MissingColumns(shape) + " = '{}'";
 }
 
 std::string EventSql(const SilverShape& shape, const SilverTables& tables) {

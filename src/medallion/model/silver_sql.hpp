@@ -32,14 +32,16 @@ struct SilverTables {
 
 // What is to be read: (sequence, flags) of the next rows. $1: position, $2: number of rows, $3: no
 // row whose commit_lsn is beyond this one (NULL: all), $4: highest position read so far.
-enum EventFlag : int { kTruncate = 1, kPartial = 2, kKeyChange = 4, kLate = 8 };
+// kNoRow: the event brings no version of the row.
+enum EventFlag : int { kTruncate = 1, kPartial = 2, kKeyChange = 4, kLate = 8, kNoRow = 16 };
 [[nodiscard]] std::string BoundSql(const SilverShape& shape, const SilverTables& tables);
 
 // Applies rows $1 < sequence <= $2.
 //   $3 boolean: return the keys that were changed        $4 jsonb: [{key, position}] of deleted
 //   keys $5 bigint[]: truncated at                            $6 integer: processing version $7
 //   jsonb: [{key, payload}] newer than the target     $8 bigint[]: highest position read so far $9
-//   boolean: only what the events remove (deletions, old keys)
+//   boolean: only what the events remove (deletions, old keys)   $10 bigint[]: events whose new
+//   version is known to be refused: they only remove
 // Returns rows (kind, a, b, event_id, position, key, payload, reasons, late):
 //   S a: rows put, b: rows removed, position: the highest   Q a rejected row, a: its sequence
 //   T a deleted key                                         K a changed key
@@ -47,6 +49,12 @@ enum EventFlag : int { kTruncate = 1, kPartial = 2, kKeyChange = 4, kLate = 8 };
 // `late`: $4 is looked at.
 [[nodiscard]] std::string ApplySql(const SilverShape& shape, const SilverTables& tables,
                                    const JudgeSql& judge, bool partial, bool late);
+
+// Evaluates what ApplySql would of the rows $1 < sequence <= $2 whose columns are complete, one row
+// after the other in this order, and changes nothing. Returns their numbers, so that the row at
+// which PostgreSQL refuses a value is the first that did not come.
+[[nodiscard]] std::string ProbeSql(const SilverShape& shape, const SilverTables& tables,
+                                   const JudgeSql& judge);
 
 // One event, for quarantine: $1 sequence. Returns (event_id, position, key, payload).
 [[nodiscard]] std::string EventSql(const SilverShape& shape, const SilverTables& tables);
