@@ -1,19 +1,15 @@
 #include "medallion/aggregation.hpp"
 
+#include "medallion/analyzed_query.hpp"
 #include "pg/boundary.hpp"
 #include "pg/parse.hpp"
-#include "pg/spi.hpp"
 #include "pg/postgres.hpp"
 
 namespace bitvelocity::medallion {
 
 namespace {
 
-struct Column {
-    const char* name;
-    Oid type;
-    int32 modifier;
-    Oid collation;
+struct Group {
     bool grouped;
     const char* expression;
 };
@@ -23,10 +19,9 @@ struct Analyzed {
     const char* hint;
     const char* why_full;
     const char* query;
-    Column* columns;
-    int column_count;
-    Oid* relations;
-    int relation_count;
+    ResultColumns columns;
+    Group* groups;  // per column
+    Relations relations;
 };
 
 struct Walk {
@@ -47,13 +42,7 @@ bool Collect(Node* node, void* context) {
     }
     if (IsA(node, Query)) {
         auto* query = reinterpret_cast<Query*>(node);
-        ListCell* cell = nullptr;
-        foreach (cell, query->rtable) {
-            const auto* entry = lfirst_node(RangeTblEntry, cell);
-            if (entry->rtekind == RTE_RELATION) {
-                walk->relations = list_append_unique_oid(walk->relations, entry->relid);
-            }
-        }
+        walk->relations = AddRelations(walk->relations, query);
         return pg::compat::WalkQuery(query, Collect, context, 0);
     }
     if (IsA(node, SQLValueFunction) || check_functions_in_node(node, IsClock, nullptr)) {
@@ -140,34 +129,16 @@ void FillColumns(const Query* query, Analyzed& result) {
         alias = entry->eref->aliasname;
         relation = entry->relid;
     }
-    result.columns =
-        static_cast<Column*>(palloc0(sizeof(Column) * (list_length(query->targetList) + 1)));
-    ListCell* cell = nullptr;
-    foreach (cell, query->targetList) {
-        const auto* entry = lfirst_node(TargetEntry, cell);
-        if (entry->resjunk) {
-            continue;
-        }
-        Column& column = result.columns[result.column_count++];
-        auto* expression = reinterpret_cast<Node*>(entry->expr);
-        column.name = pstrdup(entry->resname);
-        column.type = exprType(expression);
-        column.modifier = exprTypmod(expression);
-        column.collation = exprCollation(expression);
-        column.grouped = IsGrouped(query, entry);
-        column.expression = "";
-        if (column.grouped && result.why_full == nullptr) {
-            column.expression =
-                deparse_expression(expression, deparse_context_for(alias, relation), false, false);
+    result.columns = ResultColumnsOf(query);
+    result.groups = static_cast<Group*>(palloc0(sizeof(Group) * (result.columns.count + 1)));
+    for (int i = 0; i < result.columns.count; ++i) {
+        const TargetEntry* entry = result.columns.list[i].entry;
+        result.groups[i] = {IsGrouped(query, entry), ""};
+        if (result.groups[i].grouped && result.why_full == nullptr) {
+            result.groups[i].expression =
+                QualifiedText(reinterpret_cast<Node*>(entry->expr), alias, relation);
         }
     }
-}
-
-int PinPath() {
-    const int level = NewGUCNestLevel();
-    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-                      GUC_ACTION_SAVE, true, 0, false);
-    return level;
 }
 
 Analyzed Analyze(const char* text) {
@@ -195,16 +166,10 @@ Analyzed Analyze(const char* text) {
     if (result.refusal != nullptr) {
         return result;
     }
-    result.relation_count = list_length(walk.relations);
-    result.relations = static_cast<Oid*>(palloc(sizeof(Oid) * result.relation_count));
-    for (int i = 0; i < result.relation_count; ++i) {
-        result.relations[i] = list_nth_oid(walk.relations, i);
-    }
-    result.why_full = WhyFull(query, result.relation_count);
-    const int level = PinPath();
+    result.relations = ToRelations(walk.relations);
+    result.why_full = WhyFull(query, result.relations.count);
     FillColumns(query, result);
-    result.query = pg_get_querydef(query, false);
-    AtEOXact_GUC(false, level);
+    result.query = QualifiedText(query);
     return result;
 }
 
@@ -225,12 +190,13 @@ Aggregation AnalyzeAggregation(const std::string& query) {
     Aggregation aggregation;
     aggregation.query = found.query;
     aggregation.why_full = found.why_full != nullptr ? found.why_full : "";
-    for (int i = 0; i < found.column_count; ++i) {
-        const Column& column = found.columns[i];
-        aggregation.columns.push_back({column.name, column.type, column.modifier, column.collation,
-                                       column.grouped, column.expression});
+    for (int i = 0; i < found.columns.count; ++i) {
+        const Group& group = found.groups[i];
+        aggregation.columns.push_back(
+            {found.columns.list[i].ToColumn(), group.grouped, group.expression});
     }
-    aggregation.relations.assign(found.relations, found.relations + found.relation_count);
+    aggregation.relations.assign(found.relations.list,
+                                 found.relations.list + found.relations.count);
     return aggregation;
 }
 
@@ -247,11 +213,7 @@ std::string Restrict(const std::string& query, const std::string& condition) {
                                   : reinterpret_cast<Node*>(makeBoolExpr(
                                         AND_EXPR, list_make2(select->whereClause, more), -1));
         Oid types[1] = {JSONBOID};
-        Query* analyzed = pg::AnalyzeText(raw, text, types, 1);
-        const int level = PinPath();
-        const char* result = pg_get_querydef(analyzed, false);
-        AtEOXact_GUC(false, level);
-        return result;
+        return QualifiedText(pg::AnalyzeText(raw, text, types, 1));
     });
     return restricted;
 }

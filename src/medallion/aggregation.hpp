@@ -8,15 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "medallion/analyzed_query.hpp"
 #include "medallion/model/rollup_shape.hpp"
 
 namespace bitvelocity::medallion {
 
-struct AggregatedColumn {
-    std::string name;
-    std::uint32_t type = 0;
-    std::int32_t modifier = -1;
-    std::uint32_t collation = 0;
+struct AggregatedColumn : QueryColumn {
     bool grouped = false;
     std::string expression;
 };

@@ -1,6 +1,7 @@
 #include "medallion/projection.hpp"
 
 #include "core/sql_text.hpp"
+#include "medallion/analyzed_query.hpp"
 #include "pg/boundary.hpp"
 #include "pg/parse.hpp"
 #include "pg/postgres.hpp"
@@ -10,22 +11,13 @@ namespace bitvelocity::medallion {
 namespace {
 
 // Plain data: filled inside a guarded call.
-struct Column {
-    const char* name;
-    AttrNumber source;
-    Oid type;
-    int32 modifier;
-    Oid collation;
-};
-
 struct Analyzed {
     const char* refusal;  // null: fine
     const char* query;
-    Column* columns;
-    int column_count;
+    ResultColumns columns;
+    AttrNumber* sources;  // per column: the source column it is; 0: none
     bool* used;
-    Oid* relations;
-    int relation_count;
+    Relations relations;
     bool may_filter;
     bool may_repeat;
     bool aggregates;
@@ -38,6 +30,10 @@ struct Walk {
     List* relations;
 };
 
+bool IsSource(const RangeTblEntry* entry) {
+    return entry->rtekind == RTE_CTE && std::strcmp(entry->ctename, "source") == 0;
+}
+
 bool Collect(Node* node, void* context) {
     auto* walk = static_cast<Walk*>(context);
     if (node == nullptr) {
@@ -45,13 +41,7 @@ bool Collect(Node* node, void* context) {
     }
     if (IsA(node, Query)) {
         auto* query = reinterpret_cast<Query*>(node);
-        ListCell* cell = nullptr;
-        foreach (cell, query->rtable) {
-            const auto* entry = lfirst_node(RangeTblEntry, cell);
-            if (entry->rtekind == RTE_RELATION) {
-                walk->relations = list_append_unique_oid(walk->relations, entry->relid);
-            }
-        }
+        walk->relations = AddRelations(walk->relations, query);
         walk->queries = lcons(query, walk->queries);
         pg::compat::WalkQuery(query, Collect, context, 0);
         walk->queries = list_delete_first(walk->queries);
@@ -62,7 +52,7 @@ bool Collect(Node* node, void* context) {
         const auto* query =
             static_cast<Query*>(list_nth(walk->queries, static_cast<int>(var->varlevelsup)));
         const RangeTblEntry* entry = rt_fetch(var->varno, query->rtable);
-        if (entry->rtekind == RTE_CTE && std::strcmp(entry->ctename, "source") == 0) {
+        if (IsSource(entry)) {
             for (int i = 0; i < walk->column_count; ++i) {
                 walk->used[i] |= var->varattno == 0 || var->varattno == i + 1;
             }
@@ -141,30 +131,16 @@ Analyzed Analyze(const char* text, const char* prefix, int source_columns) {
     query->cteList = NIL;
     Collect(reinterpret_cast<Node*>(query), &walk);
     result.used = walk.used;
-    result.relation_count = list_length(walk.relations);
-    result.relations = static_cast<Oid*>(palloc(sizeof(Oid) * (result.relation_count + 1)));
-    for (int i = 0; i < result.relation_count; ++i) {
-        result.relations[i] = list_nth_oid(walk.relations, i);
-    }
-    result.columns =
-        static_cast<Column*>(palloc0(sizeof(Column) * (list_length(query->targetList) + 1)));
-    ListCell* cell = nullptr;
-    foreach (cell, query->targetList) {
-        const auto* entry = lfirst_node(TargetEntry, cell);
-        if (entry->resjunk) {
-            continue;
-        }
-        Column& column = result.columns[result.column_count++];
-        auto* expression = reinterpret_cast<Node*>(entry->expr);
-        column.name = pstrdup(entry->resname);
-        column.type = exprType(expression);
-        column.modifier = exprTypmod(expression);
-        column.collation = exprCollation(expression);
+    result.relations = ToRelations(walk.relations);
+    result.columns = ResultColumnsOf(query);
+    result.sources =
+        static_cast<AttrNumber*>(palloc0(sizeof(AttrNumber) * (result.columns.count + 1)));
+    for (int i = 0; i < result.columns.count; ++i) {
+        const auto* expression = reinterpret_cast<Node*>(result.columns.list[i].entry->expr);
         if (IsA(expression, Var)) {
-            const auto* var = reinterpret_cast<Var*>(expression);
-            const RangeTblEntry* range = rt_fetch(var->varno, query->rtable);
-            if (range->rtekind == RTE_CTE && std::strcmp(range->ctename, "source") == 0) {
-                column.source = var->varattno;
+            const auto* var = reinterpret_cast<const Var*>(expression);
+            if (IsSource(rt_fetch(var->varno, query->rtable))) {
+                result.sources[i] = var->varattno;
             }
         }
     }
@@ -173,15 +149,11 @@ Analyzed Analyze(const char* text, const char* prefix, int source_columns) {
     if (list_length(from) == 1 && IsA(linitial(from), RangeTblRef)) {
         const RangeTblEntry* range =
             rt_fetch(linitial_node(RangeTblRef, from)->rtindex, query->rtable);
-        single = range->rtekind == RTE_CTE && std::strcmp(range->ctename, "source") == 0;
+        single = IsSource(range);
     }
     result.may_repeat = !single;
     result.may_filter = !single || query->jointree->quals != nullptr;
-    const int level = NewGUCNestLevel();
-    set_config_option("search_path", "pg_catalog, pg_temp", PGC_USERSET, PGC_S_SESSION,
-                      GUC_ACTION_SAVE, true, 0, false);
-    result.query = pg_get_querydef(query, false);
-    AtEOXact_GUC(false, level);
+    result.query = QualifiedText(query);
     return result;
 }
 
@@ -218,18 +190,18 @@ Projection AnalyzeProjection(const std::vector<SourceColumn>& source, const std:
     projection.query = found.query;
     projection.may_filter = found.may_filter;
     projection.may_repeat = found.may_repeat;
-    for (int i = 0; i < found.column_count; ++i) {
-        const Column& column = found.columns[i];
-        const bool plain = column.source >= 1 && column.source <= count;
-        projection.columns.push_back({column.name, plain ? source[column.source - 1].name : "",
-                                      column.type, column.modifier, column.collation});
+    for (int i = 0; i < found.columns.count; ++i) {
+        const AttrNumber number = found.sources[i];
+        const bool plain = number >= 1 && number <= count;
+        projection.columns.push_back(
+            {found.columns.list[i].ToColumn(), plain ? source[number - 1].name : ""});
     }
     for (int i = 0; i < count; ++i) {
         if (found.used[i]) {
             projection.used.push_back(source[i].name);
         }
     }
-    projection.relations.assign(found.relations, found.relations + found.relation_count);
+    projection.relations.assign(found.relations.list, found.relations.list + found.relations.count);
     return projection;
 }
 

@@ -8,16 +8,13 @@
 #include <string>
 #include <vector>
 
+#include "medallion/analyzed_query.hpp"
 #include "medallion/model/silver_shape.hpp"
 
 namespace bitvelocity::medallion {
 
-struct ProjectedColumn {
-    std::string name;
+struct ProjectedColumn : QueryColumn {
     std::string source;  // the source column it is; empty: computed
-    std::uint32_t type = 0;
-    std::int32_t modifier = -1;
-    std::uint32_t collation = 0;
 };
 
 struct Projection {
