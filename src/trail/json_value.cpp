@@ -11,6 +11,7 @@ struct JsonType {
     JsonKind kind = JsonKind::kString;
     Oid base = InvalidOid;
     bool by_value = false;
+    bool safe = false;  // kConvert: no code of a user runs, and nothing of it can be refused
     std::int16_t length = 0;
     Oid io_param = InvalidOid;
     MemoryContext memory = nullptr;  // of the function records
@@ -53,6 +54,31 @@ struct Found {
     Oid base;
     bool exists;
 };
+
+// Arrays whose elements are told by their kind alone: json elements may be refused by jsonb, and
+// the elements of other types may be a user's.
+bool IsSafeArray(Oid base) {
+    switch (getBaseType(get_element_type(base))) {
+        case BOOLOID:
+        case INT2OID:
+        case INT4OID:
+        case INT8OID:
+        case FLOAT4OID:
+        case FLOAT8OID:
+        case NUMERICOID:
+        case DATEOID:
+        case TIMESTAMPOID:
+        case TIMESTAMPTZOID:
+        case TEXTOID:
+        case VARCHAROID:
+        case BPCHAROID:
+        case UUIDOID:
+        case JSONBOID:
+            return true;
+        default:
+            return false;
+    }
+}
 
 // The decision of jsonb.c's jsonb_categorize_type.
 Found Categorize(Oid type) {
@@ -124,6 +150,7 @@ void Prepare(JsonType* type) {
         MemoryContextSwitchTo(old);
         return;
     }
+    type->safe = OidIsValid(get_element_type(type->base)) && IsSafeArray(type->base);
     Oid input = InvalidOid;
     getTypeInputInfo(type->base, &input, &type->io_param);
     type->input = static_cast<FmgrInfo*>(palloc0(sizeof(FmgrInfo)));
@@ -361,7 +388,7 @@ bool NeedsConvert(const JsonType& type, std::uintptr_t datum) {
         return MayBeRefused(
             {VARDATA_ANY(packed), static_cast<std::size_t>(VARSIZE_ANY_EXHDR(packed))});
     }
-    return type.kind == JsonKind::kConvert || type.kind == JsonKind::kLocal;
+    return (type.kind == JsonKind::kConvert && !type.safe) || type.kind == JsonKind::kLocal;
 }
 
 void ToJson(const JsonType& type, std::uintptr_t datum, JsonbValue* value) {
@@ -412,6 +439,8 @@ void ToJson(const JsonType& type, std::uintptr_t datum, JsonbValue* value) {
             }
             break;
         case JsonKind::kConvert:
+            Unfold(DatumGetJsonbP(FunctionCall1(type.to_jsonb, datum)), value);
+            return;
         case JsonKind::kLocal:
             break;
     }

@@ -2,6 +2,7 @@
 
 #include "pg/boundary.hpp"
 #include "pg/month_partition.hpp"
+#include "pg/row_inserter.hpp"
 #include "pg/scopes.hpp"
 #include "pg/settings.hpp"
 #include "pg/spi.hpp"
@@ -42,7 +43,6 @@ struct Source {
     std::int16_t length = 0;
     bool audited = false;  // neither dropped nor excluded
     bool redacted = false;
-    bool key = false;
 };
 
 // A key column of the trail and where its value comes from.
@@ -102,7 +102,9 @@ struct TrailPlan::Impl {
     std::vector<int> order;  // audited columns in the order of jsonb keys
     std::vector<Key> keys;
     std::vector<std::string> key_names;
+    std::vector<int> key_order;  // keys in the order of jsonb keys
     std::vector<pg::WriterColumn> row;
+    std::unique_ptr<pg::RowInserter> inserter;
     TupleDesc desc = nullptr;  // a copy, in `memory`
     MemoryContext memory = nullptr;
 
@@ -128,7 +130,10 @@ struct TrailPlan::Impl {
     bool Compare();
     bool KeyChanged() const;
     void Who(core::Operation operation, Datum* values, bool* nulls);
-    Datum RowJson(const Image& image, bool changed_columns_only, bool keys_only);
+    void SetPair(int at, const std::string& name, int column, const Image& image);
+    Datum Object(int used);
+    Datum RowJson(const Image& image, bool changed_columns_only);
+    Datum KeyJson(const Image& image);
     Datum ChangedColumns();
     Datum KeyValue(const Key& key, const Image& image, bool* is_null);
 };
@@ -168,7 +173,6 @@ void TrailPlan::Impl::Describe(const TrailOptions& options, Relation source) {
             column.type = FindJsonType(attribute->atttypid, nullptr);
             column.audited = !Contains(options.relation, options.exclude, column.name);
             column.redacted = Contains(options.relation, options.redact, column.name);
-            column.key = Contains(options.relation, options.keys, column.name);
         }
         if (column.audited) {
             order.push_back(i);
@@ -199,6 +203,7 @@ void TrailPlan::Impl::Describe(const TrailOptions& options, Relation source) {
 void TrailPlan::Impl::DescribeTrail() {
     row.assign(std::begin(kFixed), std::end(kFixed));
     for (std::size_t i = 0; i < keys.size(); ++i) {
+        key_order.push_back(static_cast<int>(i));
         const char* name = key_names[i].c_str();
         keys[i].trail_type = pg::Call([relation = trail, name]() -> Oid {
             const AttrNumber number = get_attnum(relation, name);
@@ -206,7 +211,10 @@ void TrailPlan::Impl::DescribeTrail() {
         });
         row.push_back({name, keys[i].trail_type});
     }
+    std::sort(key_order.begin(), key_order.end(),
+              [&](int a, int b) { return JsonKeyLess(key_names[a], key_names[b]); });
     sequence = pg::Call([relation = trail]() { return IdentityOf(relation); });
+    inserter = std::make_unique<pg::RowInserter>(trail, row);
 }
 
 void TrailPlan::Impl::Deform(HeapTuple tuple, Image& image) {
@@ -271,42 +279,39 @@ bool TrailPlan::Impl::Compare() {
     return any;
 }
 
-Datum TrailPlan::Impl::RowJson(const Image& image, bool changed_columns_only, bool keys_only) {
-    int used = 0;
-    for (const int i : order) {
-        const Source& column = columns[i];
-        if ((changed_columns_only && !changed[i]) || (keys_only && !column.key)) {
-            continue;
-        }
-        JsonbPair* pair = &pairs[used];
-        pair->order = static_cast<uint32>(used);
-        pair->key.type = jbvString;
-        pair->key.val.string.val = const_cast<char*>(column.name.data());
-        pair->key.val.string.len = static_cast<int>(column.name.size());
-        pair->value.type = jbvNull;
-        ++used;
-        if (image.nulls[i]) {
-            continue;
-        }
-        if (column.redacted) {
-            pair->value.type = jbvString;
-            pair->value.val.string.val = const_cast<char*>(kRedacted.data());
-            pair->value.val.string.len = static_cast<int>(kRedacted.size());
-            continue;
-        }
-        const JsonType* type = column.type.get();
-        const Datum value = image.values[i];
-        const bool general = pg::Call([type, value, pair]() {
-            if (NeedsConvert(*type, value)) {
-                return true;
-            }
-            ToJson(*type, value, &pair->value);
-            return false;
-        });
-        if (general) {
-            Convert(*type, value, owner, &pair->value);
-        }
+// The next member of the object that is being made.
+void TrailPlan::Impl::SetPair(int at, const std::string& name, int column, const Image& image) {
+    const Source& source = columns[column];
+    JsonbPair* pair = &pairs[at];
+    pair->order = static_cast<uint32>(at);
+    pair->key.type = jbvString;
+    pair->key.val.string.val = const_cast<char*>(name.data());
+    pair->key.val.string.len = static_cast<int>(name.size());
+    pair->value.type = jbvNull;
+    if (image.nulls[column]) {
+        return;
     }
+    if (source.redacted) {
+        pair->value.type = jbvString;
+        pair->value.val.string.val = const_cast<char*>(kRedacted.data());
+        pair->value.val.string.len = static_cast<int>(kRedacted.size());
+        return;
+    }
+    const JsonType* type = source.type.get();
+    const Datum value = image.values[column];
+    const bool general = pg::Call([type, value, pair]() {
+        if (NeedsConvert(*type, value)) {
+            return true;
+        }
+        ToJson(*type, value, &pair->value);
+        return false;
+    });
+    if (general) {
+        Convert(*type, value, owner, &pair->value);
+    }
+}
+
+Datum TrailPlan::Impl::Object(int used) {
     return pg::Call([list = pairs.data(), used]() {
         JsonbValue object;
         object.type = jbvObject;
@@ -314,6 +319,27 @@ Datum TrailPlan::Impl::RowJson(const Image& image, bool changed_columns_only, bo
         object.val.object.pairs = list;
         return JsonbPGetDatum(JsonbValueToJsonb(&object));
     });
+}
+
+Datum TrailPlan::Impl::RowJson(const Image& image, bool changed_columns_only) {
+    int used = 0;
+    for (const int i : order) {
+        if (!changed_columns_only || changed[i]) {
+            SetPair(used++, columns[i].name, i, image);
+        }
+    }
+    return Object(used);
+}
+
+// Under the names of the trail's columns, which stay when a column is renamed.
+Datum TrailPlan::Impl::KeyJson(const Image& image) {
+    int used = 0;
+    for (const int k : key_order) {
+        if (keys[k].source >= 0) {
+            SetPair(used++, key_names[k], keys[k].source, image);
+        }
+    }
+    return Object(used);
 }
 
 Datum TrailPlan::Impl::ChangedColumns() {
@@ -339,6 +365,7 @@ Datum TrailPlan::Impl::KeyValue(const Key& key, const Image& image, bool* is_nul
     if (key.source_type == key.trail_type) {
         return value;
     }
+    const pg::OwnerScope as_owner(owner);  // a domain's CHECK may call anything
     return pg::Call([key, value]() {
         Oid output = InvalidOid;
         bool is_varlena = false;
@@ -397,18 +424,18 @@ void TrailPlan::Write(core::Operation operation, HeapTupleData* before, HeapTupl
         if (before != nullptr) {
             // Without a key only the whole old row tells which one it was.
             const bool whole = !changed_only || plan.keys.empty();
-            values[kOldValues] = plan.RowJson(plan.before, !whole, false);
+            values[kOldValues] = plan.RowJson(plan.before, !whole);
             nulls[kOldValues] = false;
         }
         if (after != nullptr) {
-            values[kNewValues] = plan.RowJson(plan.after, changed_only, false);
+            values[kNewValues] = plan.RowJson(plan.after, changed_only);
             nulls[kNewValues] = false;
         }
         if (update) {
             values[kChangedColumns] = plan.ChangedColumns();
             nulls[kChangedColumns] = false;
             if (plan.KeyChanged()) {
-                values[kPreviousKey] = plan.RowJson(plan.before, false, true);
+                values[kPreviousKey] = plan.KeyJson(plan.before);
                 nulls[kPreviousKey] = false;
             }
         }
@@ -422,6 +449,10 @@ void TrailPlan::Write(core::Operation operation, HeapTupleData* before, HeapTupl
         }
     }
     plan.Who(operation, values.data(), nulls.get());
+    if (plan.inserter->Insert(values.data(), nulls.get())) {
+        return;
+    }
+    // The month is missing, or the owner gave the trail something that evaluates expressions.
     pg::OwnerScope flushing(plan.owner);
     pg::TableWriter writer(plan.trail, plan.row, [](std::uint32_t relation, std::uintptr_t key) {
         pg::MakeMonth(relation, key);
