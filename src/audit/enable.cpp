@@ -57,6 +57,7 @@ struct Columns {
     std::set<std::string> names;
     std::map<std::string, int> numbers;
     std::vector<int> keys;  // of the primary key, in its order
+    std::vector<std::string> key_list;
     std::set<std::string> key_names;
 };
 
@@ -82,6 +83,7 @@ Columns Describe(Oid relation) {
         {pg::Param::OidValue(relation)});
     for (std::size_t i = 0; i < keys.size(); ++i) {
         columns.keys.push_back(static_cast<int>(keys.Int(i, 2)));
+        columns.key_list.push_back(*keys.Text(i, 1));
         columns.key_names.insert(*keys.Text(i, 1));
     }
     return columns;
@@ -173,13 +175,7 @@ void Enable(FunctionCallInfo fcinfo, Oid relation, Oid* trail) {
     options.exclude = NumbersOf(NamesOf(fcinfo, 3), columns, "exclude");
     options.redact = NumbersOf(NamesOf(fcinfo, 4), columns, "redact");
     options.keys = columns.keys;
-    for (const int key : columns.keys) {
-        for (const auto& [name, number] : columns.numbers) {
-            if (number == key) {
-                options.key_names.push_back(trail::TrailKeyName(name));
-            }
-        }
-    }
+    options.key_names = trail::TrailKeyNames(columns.key_list);
     const bool key_index = PG_ARGISNULL(5) || PG_GETARG_BOOL(5);
     options.trail = trail::CreateTrailTable(relation, options.keys, key_index);
     *trail = options.trail;

@@ -21,9 +21,30 @@ constexpr char kResult[] =
 
 struct KeyColumn {
     std::string name;   // in the audited table
-    std::string trail;  // in the trail
+    std::string trail;  // in the trail, and in previous_key
     std::string type;
+    Oid type_oid = InvalidOid;
 };
+
+// Plain, may raise. A type without equality cannot be a key.
+Oid EqualityOf(Oid type) {
+    const Oid equals = lookup_type_cache(type, TYPECACHE_EQ_OPR)->eq_opr;
+    if (!OidIsValid(equals)) {
+        ereport(ERROR, (errcode(ERRCODE_UNDEFINED_FUNCTION),
+                        errmsg("values of type %s cannot be compared", format_type_be(type))));
+    }
+    return equals;
+}
+
+// left = right, by the type's own operator, whatever schema that is in.
+std::string Equal(const KeyColumn& key, const std::string& left, const std::string& right) {
+    return pg::Call([type = key.type_oid, l = left.c_str(), r = right.c_str()]() -> const char* {
+        StringInfoData text;
+        initStringInfo(&text);
+        generate_operator_clause(&text, l, type, EqualityOf(type), r, type);
+        return text.data;
+    });
+}
 
 std::vector<KeyColumn> KeyColumns(const trail::TrailOptions& options) {
     std::vector<KeyColumn> keys;
@@ -31,6 +52,7 @@ std::vector<KeyColumn> KeyColumns(const trail::TrailOptions& options) {
         struct Described {
             const char* name;
             const char* type;
+            Oid type_oid;
         };
         const Oid relation = options.relation;
         const auto number = static_cast<AttrNumber>(options.keys[i]);
@@ -43,11 +65,11 @@ std::vector<KeyColumn> KeyColumns(const trail::TrailOptions& options) {
                 ereport(ERROR, (errcode(ERRCODE_UNDEFINED_COLUMN),
                                 errmsg("column \"%s\" of the audit trail does not exist", column)));
             }
-            return {
-                name != nullptr ? name : column,
-                format_type_extended(get_atttype(trail, in_trail), -1, FORMAT_TYPE_FORCE_QUALIFY)};
+            const Oid type = get_atttype(trail, in_trail);
+            return {name != nullptr ? name : column,
+                    format_type_extended(type, -1, FORMAT_TYPE_FORCE_QUALIFY), type};
         });
-        keys.push_back({d.name, options.key_names[i], d.type});
+        keys.push_back({d.name, options.key_names[i], d.type, d.type_oid});
     }
     return keys;
 }
@@ -80,20 +102,30 @@ void RequireKeys(pg::SpiScope& spi, const std::vector<KeyColumn>& keys, const pg
 }
 
 // A row's own changes, the one by which it got another key, and what emptied the table after it.
+// Keys go through jsonb_to_record, which reads what to_jsonb wrote, of arrays and rows, too.
 std::string HistoryQuery(const std::string& trail, const std::vector<KeyColumn>& keys) {
+    std::string wanted;
+    std::string given;
+    std::string before;
     std::string current;
     std::string previous;
-    for (const KeyColumn& key : keys) {
-        const std::string literal = pg::QuoteLiteral(key.name);
-        const std::string value = "($1 OPERATOR(pg_catalog.->>) " + literal + ")::" + key.type;
-        current += (current.empty() ? "" : " AND ") + std::string("t.") +
-                   pg::QuoteIdentifier(key.trail) + " = " + value;
-        previous += std::string(" AND (t.previous_key OPERATOR(pg_catalog.->>) ") + literal +
-                    ")::" + key.type + " = " + value;
+    for (std::size_t i = 0; i < keys.size(); ++i) {
+        const KeyColumn& key = keys[i];
+        const std::string column = pg::QuoteIdentifier(key.trail);
+        const std::string number = "w.k" + std::to_string(i + 1);
+        const std::string comma = i == 0 ? "" : ", ";
+        wanted += comma + "r." + pg::QuoteIdentifier(key.name) + " AS k" + std::to_string(i + 1);
+        given += comma + pg::QuoteIdentifier(key.name) + " " + key.type;
+        before += comma + column + " " + key.type;
+        const std::string both = i == 0 ? "" : " AND ";
+        current += both + Equal(key, "t." + column, number);
+        previous += both + Equal(key, "p." + column, number);
     }
-    return "WITH own AS (SELECT t.* FROM " + trail + " t WHERE " + current +
-           " UNION ALL SELECT t.* FROM " + trail + " t WHERE t.previous_key IS NOT NULL" +
-           previous + ") SELECT " + kResult +
+    return "WITH w AS (SELECT " + wanted + " FROM pg_catalog.jsonb_to_record($1) AS r(" + given +
+           ")), own AS (SELECT t.* FROM w JOIN " + trail + " t ON " + current +
+           " UNION ALL SELECT t.* FROM " + trail +
+           " t CROSS JOIN LATERAL pg_catalog.jsonb_to_record(t.previous_key) AS p(" + before +
+           ") JOIN w ON " + previous + " WHERE t.previous_key IS NOT NULL) SELECT " + kResult +
            " FROM (SELECT * FROM own UNION ALL SELECT t.* FROM " + trail +
            " t WHERE t.operation_type = 'TRUNCATE' AND t.audit_id > (SELECT "
            "pg_catalog.min(own.audit_id) FROM own)) t ORDER BY t.audit_id";

@@ -111,6 +111,16 @@ void Add(const trail::TrailOptions& options, std::string_view mode) {
         "DELETE FROM bitvelocity.audit_table WHERE relation = $1 OR NOT EXISTS (SELECT FROM "
         "pg_class c WHERE c.oid = relation)",
         {pg::Param::OidValue(options.relation)});
+    // One that was renamed may have left its trail's name behind.
+    const pg::Rows taken =
+        spi.Execute("SELECT relation::oid FROM bitvelocity.audit_table WHERE trail = $1::regclass",
+                    {pg::Param::OidValue(options.trail)});
+    if (!taken.empty()) {
+        pg::Throw("42710",
+                  "table " + pg::QualifiedName(options.trail) + " is the trail of table " +
+                      pg::QualifiedName(taken.OidValue(0, 1)),
+                  {}, "Rename it, then enable the audit again.");
+    }
     spi.Execute(
         "INSERT INTO bitvelocity.audit_table (relation, trail, mode, columns, key_columns, "
         "key_names, exclude, redact) VALUES ($1, $2, $3, $4, $5::int2[], $6::name[], $7::int2[], "

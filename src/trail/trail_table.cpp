@@ -41,6 +41,7 @@ struct Key {
 
 std::vector<Key> DescribeKeys(std::uint32_t source, const std::vector<int>& keys) {
     std::vector<Key> result;
+    std::vector<std::string> source_names;
     for (const int number : keys) {
         struct Described {
             const char* name;
@@ -56,7 +57,12 @@ std::vector<Key> DescribeKeys(std::uint32_t source, const std::vector<int>& keys
                     format_type_extended(type, typmod,
                                          FORMAT_TYPE_TYPEMOD_GIVEN | FORMAT_TYPE_FORCE_QUALIFY)};
         });
-        result.push_back({TrailKeyName(d.name), d.type});
+        source_names.emplace_back(d.name);
+        result.push_back({{}, d.type});
+    }
+    const std::vector<std::string> names = TrailKeyNames(source_names);
+    for (std::size_t i = 0; i < names.size(); ++i) {
+        result[i].name = names[i];
     }
     return result;
 }
@@ -114,10 +120,24 @@ void LookAfter(std::uint32_t trail, std::uint32_t owner) {
 
 }  // namespace
 
-std::string TrailKeyName(const std::string& key) {
-    const bool taken = std::any_of(std::begin(kShape), std::end(kShape),
-                                   [&](const Column& column) { return key == column.name; });
-    return taken ? "key_" + key : key;
+std::vector<std::string> TrailKeyNames(const std::vector<std::string>& keys) {
+    std::set<std::string> taken(keys.begin(), keys.end());
+    for (const Column& column : kShape) {
+        taken.insert(column.name);
+    }
+    std::vector<std::string> names;
+    for (const std::string& key : keys) {
+        std::string name = key;
+        if (std::any_of(std::begin(kShape), std::end(kShape),
+                        [&](const Column& column) { return key == column.name; })) {
+            while (taken.contains(name)) {
+                name.insert(0, "key_");
+            }
+            taken.insert(name);
+        }
+        names.push_back(name);
+    }
+    return names;
 }
 
 std::uint32_t CreateTrailTable(std::uint32_t source, const std::vector<int>& keys, bool key_index) {
