@@ -85,11 +85,6 @@ void Add(Oid relation, bool soft_delete, bool optimistic_lock) {
         pg::Throw("42809", table + " is a partition", {},
                   "Add the columns to the partitioned table: its partitions get them, too.");
     }
-    if (soft_delete && kind == RELKIND_PARTITIONED_TABLE) {
-        pg::Throw(core::kFeatureNotSupported, "soft_delete is not possible for a partitioned table",
-                  "An UPDATE that moves a row to another partition deletes it in the old one.",
-                  "Use UPDATE ... SET deleted_at = now(), which fills in deleted_by.");
-    }
     pg::OwnerScope as_owner(pg::OwnerOf(relation));
     pg::SpiScope spi;
     AddColumns(relation, table, spi);
@@ -229,7 +224,9 @@ HeapTuple Stamp(const TriggerData* trigger) {
     row.Keep(deleted_by);
     bool changed = false;
     for (int i = 0; i < desc->natts && !changed; ++i) {
-        changed = !TupleDescAttr(desc, i)->attisdropped && !row.Same(i);
+        // A generated column follows the others, after this trigger.
+        const Form_pg_attribute attribute = TupleDescAttr(desc, i);
+        changed = !attribute->attisdropped && attribute->attgenerated == '\0' && !row.Same(i);
     }
     if (changed) {
         row.Set(updated_at, TimestampTzGetDatum(GetCurrentTransactionStartTimestamp()), false);
@@ -251,6 +248,61 @@ HeapTuple Stamp(const TriggerData* trigger) {
     return stamped;
 }
 
+// An UPDATE that moves a row to another partition deletes it in the old one: the BEFORE DELETE
+// trigger fires right after the BEFORE UPDATE trigger for the same row of the same statement, and
+// nothing else tells it from a DELETE. So the stamp remembers its last row as long as the statement
+// lives. A statement is known by the memory that its executor keeps the triggers' functions in.
+// Nested statements have one entry each.
+struct Stamped {
+    Oid relation;
+    ItemPointerData row;
+    MemoryContext statement;  // which the entry lives in, too
+    MemoryContextCallback ended;
+    Stamped* outer;
+};
+
+Stamped* innermost = nullptr;
+
+Stamped* FindStamped(MemoryContext statement) {
+    Stamped* entry = innermost;
+    while (entry != nullptr && entry->statement != statement) {
+        entry = entry->outer;
+    }
+    return entry;
+}
+
+void Forget(void* ended) {
+    Stamped** link = &innermost;
+    while (*link != nullptr && *link != ended) {
+        link = &(*link)->outer;
+    }
+    if (*link != nullptr) {
+        *link = (*link)->outer;
+    }
+}
+
+// Plain, may raise.
+void Remember(const TriggerData* trigger, MemoryContext statement) {
+    Stamped* entry = FindStamped(statement);
+    if (entry == nullptr) {
+        entry = static_cast<Stamped*>(MemoryContextAllocZero(statement, sizeof(Stamped)));
+        entry->statement = statement;
+        entry->ended.func = Forget;
+        entry->ended.arg = entry;
+        MemoryContextRegisterResetCallback(statement, &entry->ended);
+        entry->outer = innermost;
+        innermost = entry;
+    }
+    entry->relation = RelationGetRelid(trigger->tg_relation);
+    entry->row = trigger->tg_trigtuple->t_self;
+}
+
+bool Moves(const TriggerData* trigger, MemoryContext statement) {
+    Stamped* entry = FindStamped(statement);
+    return entry != nullptr && entry->relation == RelationGetRelid(trigger->tg_relation) &&
+           ItemPointerEquals(&entry->row, &trigger->tg_trigtuple->t_self);
+}
+
 // True: the DELETE has become an UPDATE.
 bool SoftDelete(const TriggerData* trigger) {
     struct Seen {
@@ -267,8 +319,8 @@ bool SoftDelete(const TriggerData* trigger) {
             heap_getattr(trigger->tg_trigtuple, column, desc, &is_null);
         }
         const int depth = DatumGetInt32(OidFunctionCall0(F_PG_TRIGGER_DEPTH));
-        return {column <= 0 || !is_null || trigger->tg_relation->rd_rel->relispartition, depth > 1,
-                trigger->tg_trigtuple->t_self, RelationGetRelid(trigger->tg_relation)};
+        return {column <= 0 || !is_null, depth > 1, trigger->tg_trigtuple->t_self,
+                RelationGetRelid(trigger->tg_relation)};
     });
     if (seen.deleted || seen.nested) {
         return false;
@@ -276,10 +328,11 @@ bool SoftDelete(const TriggerData* trigger) {
     pg::OwnerScope as_owner(pg::OwnerOf(seen.relation));
     const Datum tid = PointerGetDatum(&seen.tid);
     pg::SpiScope spi;
-    const pg::Rows updated = spi.Execute("UPDATE ONLY " + pg::QualifiedName(seen.relation) +
-                                             " SET deleted_at = pg_catalog.now() WHERE ctid = $1",
-                                         {pg::Param::Raw(TIDOID, tid, false)});
-    return updated.processed() > 0;
+    // Where another trigger calls the update off, the row stays as it is.
+    spi.Execute("UPDATE ONLY " + pg::QualifiedName(seen.relation) +
+                    " SET deleted_at = pg_catalog.now() WHERE ctid = $1",
+                {pg::Param::Raw(TIDOID, tid, false)});
+    return true;
 }
 
 }  // namespace
@@ -294,17 +347,23 @@ BV_FUNCTION(bitvelocity_add_audit_columns) {
 
 BV_FUNCTION(bitvelocity_audit_stamp) {
     const TriggerData* trigger = bitvelocity::audit::CalledBefore(fcinfo, "audit_stamp()", true);
-    return bitvelocity::pg::Call([trigger]() {
+    return bitvelocity::pg::Call([trigger, fcinfo]() {
         HeapTuple stamped = bitvelocity::audit::Stamp(trigger);
+        if (trigger->tg_relation->rd_rel->relispartition) {
+            bitvelocity::audit::Remember(trigger, fcinfo->flinfo->fn_mcxt);
+        }
         return PointerGetDatum(stamped);
     });
 }
 
 // A row that is marked already, or that a foreign key or another trigger deletes, is really
-// deleted.
+// deleted; one that moves to another partition is deleted in the old one.
 BV_FUNCTION(bitvelocity_audit_soft_delete) {
     const TriggerData* trigger =
         bitvelocity::audit::CalledBefore(fcinfo, "audit_soft_delete()", false);
-    return bitvelocity::audit::SoftDelete(trigger) ? PointerGetDatum(nullptr)
-                                                   : PointerGetDatum(trigger->tg_trigtuple);
+    if (bitvelocity::audit::Moves(trigger, fcinfo->flinfo->fn_mcxt) ||
+        !bitvelocity::audit::SoftDelete(trigger)) {
+        return PointerGetDatum(trigger->tg_trigtuple);
+    }
+    return PointerGetDatum(nullptr);
 }

@@ -61,8 +61,68 @@ SELECT count(*) AS addresses FROM shop.address;
 DELETE FROM shop.customer WHERE id = 1;
 SELECT count(*) AS customers FROM shop.customer;
 SELECT count(*) AS addresses FROM shop.address;
-CREATE TABLE shop.parted (id int, day date) PARTITION BY RANGE (day);
+
+-- Soft delete of partitioned tables, by whichever table, and rows that an UPDATE moves.
+CREATE TABLE shop.parted (id int, region text, PRIMARY KEY (id, region)) PARTITION BY LIST (region);
+CREATE TABLE shop.parted_eu PARTITION OF shop.parted FOR VALUES IN ('eu');
+CREATE TABLE shop.parted_us (region text NOT NULL, extra int, id int NOT NULL);
+ALTER TABLE shop.parted_us DROP COLUMN extra;
+ALTER TABLE shop.parted ATTACH PARTITION shop.parted_us FOR VALUES IN ('us');
 SELECT bitvelocity.add_audit_columns('shop.parted', soft_delete => true);
+CREATE TABLE shop.parted_asia PARTITION OF shop.parted FOR VALUES IN ('jp', 'kr')
+    PARTITION BY LIST (region);
+CREATE TABLE shop.parted_jp PARTITION OF shop.parted_asia FOR VALUES IN ('jp');
+CREATE TABLE shop.parted_kr PARTITION OF shop.parted_asia FOR VALUES IN ('kr');
+INSERT INTO shop.parted (id, region)
+SELECT i, (ARRAY['eu', 'us', 'jp', 'kr'])[1 + i % 4] FROM generate_series(1, 12) i;
+CREATE VIEW shop.parted_now AS
+SELECT tableoid::regclass AS leaf, id, region, version, deleted_at IS NOT NULL AS deleted, deleted_by
+FROM shop.parted;
+DELETE FROM shop.parted WHERE id IN (1, 2);
+DELETE FROM shop.parted_us WHERE id = 5;
+DELETE FROM shop.parted_jp WHERE id = 6;
+UPDATE shop.parted SET region = 'eu' WHERE id = 9;
+UPDATE shop.parted SET region = 'kr' WHERE id IN (4, 10);
+SELECT * FROM shop.parted_now ORDER BY id;
+-- What is marked moves, too; a second DELETE is real.
+UPDATE shop.parted SET region = 'us' WHERE id = 2;
+DELETE FROM shop.parted WHERE id = 1;
+SELECT * FROM shop.parted_now WHERE id < 3 ORDER BY id;
+-- A move that is taken back, or that another trigger calls off, leaves nothing behind.
+BEGIN;
+SAVEPOINT s;
+UPDATE shop.parted SET region = 'jp' WHERE id = 3;
+ROLLBACK TO s;
+DELETE FROM shop.parted WHERE id = 3;
+COMMIT;
+CREATE FUNCTION shop.call_off() RETURNS trigger LANGUAGE plpgsql AS
+    'BEGIN RETURN CASE WHEN NEW.region = ''jp'' AND NEW.deleted_at IS NULL THEN NULL ELSE NEW END; END';
+CREATE TRIGGER zz_call_off BEFORE UPDATE ON shop.parted FOR EACH ROW EXECUTE FUNCTION shop.call_off();
+BEGIN;
+UPDATE shop.parted SET region = 'jp' WHERE id = 7;
+DELETE FROM shop.parted WHERE id = 7;
+COMMIT;
+DO $$
+BEGIN
+    UPDATE shop.parted SET region = 'jp' WHERE id = 8;
+    DELETE FROM shop.parted WHERE id = 8;
+END $$;
+SELECT * FROM shop.parted_now WHERE id IN (3, 7, 8) ORDER BY id;
+-- A later trigger that runs statements of its own, and one that decides where the row goes.
+CREATE OR REPLACE FUNCTION shop.call_off() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NEW.deleted_at IS NULL THEN
+        UPDATE shop.parted SET region = 'us' WHERE id = 11 AND NEW.id <> 11;
+        NEW.region := 'us';
+    END IF;
+    RETURN NEW;
+END $$;
+UPDATE shop.parted SET region = 'eu' WHERE id = 12;
+DROP TRIGGER zz_call_off ON shop.parted;
+SELECT * FROM shop.parted_now WHERE id IN (11, 12) ORDER BY id;
+MERGE INTO shop.parted p USING (VALUES (9, 'eu'), (10, 'us')) AS s (id, region) ON p.id = s.id
+    WHEN MATCHED AND p.region = s.region THEN DELETE WHEN MATCHED THEN UPDATE SET region = s.region;
+SELECT * FROM shop.parted_now WHERE id IN (9, 10) ORDER BY id;
 
 -- The trail.
 RESET SESSION AUTHORIZATION;
@@ -237,6 +297,36 @@ CREATE TABLE shop.forms (id int PRIMARY KEY);
 SELECT bitvelocity.enable_audit('shop.forms');
 INSERT INTO shop.forms VALUES (2);
 SELECT id, operation_type FROM shop.forms_audit ORDER BY audit_id;
+
+-- A renamed table keeps its trail, which nobody else gets.
+ALTER TABLE shop.forms RENAME TO old_forms;
+CREATE TABLE shop.forms (id int PRIMARY KEY);
+SELECT bitvelocity.enable_audit('shop.forms');
+ALTER TABLE shop.forms_audit RENAME TO old_forms_audit;
+SELECT bitvelocity.enable_audit('shop.forms');
+INSERT INTO shop.old_forms VALUES (3);
+INSERT INTO shop.forms VALUES (4);
+SELECT id FROM shop.old_forms_audit ORDER BY audit_id;
+SELECT id FROM shop.forms_audit ORDER BY audit_id;
+
+-- Keys under names that the trail has taken, renamed keys, and an update that is none.
+CREATE TABLE shop.twins (actor int, key_actor int, twice int GENERATED ALWAYS AS (actor * 2) STORED,
+    PRIMARY KEY (actor, key_actor));
+SELECT bitvelocity.add_audit_columns('shop.twins');
+SELECT bitvelocity.enable_audit('shop.twins', exclude => '{created_at,updated_at,created_by,updated_by}');
+INSERT INTO shop.twins VALUES (1, 1);
+UPDATE shop.twins SET key_actor = 1;
+UPDATE shop.twins SET key_actor = 2;
+ALTER TABLE shop.twins RENAME COLUMN key_actor TO "other one";
+UPDATE shop.twins SET "other one" = 3;
+SELECT key_key_actor, key_actor, operation_type AS op, previous_key, new_values FROM shop.twins_audit ORDER BY audit_id;
+SELECT operation_type, changed_columns FROM bitvelocity.audit_history('shop.twins', '{"actor": 1, "other one": 2}');
+
+-- A trigger that calls the update of a soft delete off keeps the row.
+CREATE FUNCTION shop.veto() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END';
+CREATE TRIGGER zz_veto BEFORE UPDATE ON shop.customer FOR EACH ROW EXECUTE FUNCTION shop.veto();
+DELETE FROM shop.customer;
+SELECT id, deleted_at IS NULL AS untouched FROM shop.customer;
 
 RESET SESSION AUTHORIZATION;
 SET client_min_messages = warning;
