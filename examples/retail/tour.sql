@@ -8,9 +8,7 @@ SET search_path = public, bitvelocity;
 SET client_min_messages = warning;
 
 \echo '-- 1. a partition for every month, through pg_partman: those around today, and thirteen of the past'
-SELECT partition_table('orders', 'invoice_date', every => '1 month') \g /dev/null
-SELECT partman.create_partition_time('public.orders',
-    array(SELECT generate_series(timestamptz '2010-12-01', '2011-12-01', '1 month'))) \g /dev/null
+SELECT partition_table('orders', 'invoice_date', every => '1 month', since => '2010-12-01', until => '2012-01-01') \g /dev/null
 
 \echo '-- 2. created_at/by, updated_at/by, version, deleted_at/by, kept by a trigger'
 SELECT add_audit_columns('orders') \g /dev/null

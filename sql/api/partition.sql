@@ -2,14 +2,15 @@
 
 CREATE OR REPLACE FUNCTION bitvelocity.partition_table(
     target regclass, control name, every interval = '1 month', premake int = 4,
-    retention interval = NULL, default_partition boolean = true, start timestamptz = NULL)
+    retention interval = NULL, default_partition boolean = true, since timestamptz = NULL,
+    until timestamptz = NULL)
     RETURNS void
     LANGUAGE c SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'bitvelocity_partition_table';
-COMMENT ON FUNCTION bitvelocity.partition_table(regclass, name, interval, int, interval, boolean, timestamptz) IS
-    'Partitions a RANGE-partitioned or empty table by time through pg_partman; start: the oldest partition, NULL: about now';
+COMMENT ON FUNCTION bitvelocity.partition_table(regclass, name, interval, int, interval, boolean, timestamptz, timestamptz) IS
+    'Partitions a RANGE-partitioned or empty table by time through pg_partman; since, until: partitions of the past besides those around now';
 REVOKE ALL ON FUNCTION
-    bitvelocity.partition_table(regclass, name, interval, int, interval, boolean, timestamptz) FROM PUBLIC;
+    bitvelocity.partition_table(regclass, name, interval, int, interval, boolean, timestamptz, timestamptz) FROM PUBLIC;
 
 CREATE OR REPLACE VIEW bitvelocity.partition_status AS
 SELECT s.relation::pg_catalog.regclass AS relation,

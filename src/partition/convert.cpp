@@ -36,7 +36,7 @@ void RefuseRows(pg::SpiScope& spi, std::uint32_t relation, const std::string& ta
                   " INCLUDING ALL) PARTITION BY RANGE (" + column +
                   "); SELECT bitvelocity.partition_table('" + schema + "." + name + "', " +
                   pg::QuoteLiteral(control) + ", " + pg::QuoteLiteral(every) +
-                  ", start => (SELECT min(" + column + ") FROM " + schema + "." + old_name +
+                  ", since => (SELECT min(" + column + ") FROM " + schema + "." + old_name +
                   ")); INSERT INTO " + table + " SELECT * FROM " + schema + "." + old_name +
                   "; COMMIT; every key must include " + column + ".");
 }

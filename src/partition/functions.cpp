@@ -12,6 +12,9 @@ namespace bitvelocity::partition {
 
 namespace {
 
+// Every one is a table with its own locks: many more would exhaust the lock table half-way.
+constexpr std::int64_t kMostPartitions = 5000;
+
 struct Table {
     char kind;
     bool partition;
@@ -70,10 +73,50 @@ void RequireControl(std::uint32_t relation, const std::string& table, const std:
 void RequireInterval(const SetOptions& options) {
     pg::SpiScope spi;
     const pg::Rows good = spi.Execute(
-        "SELECT $1::pg_catalog.interval OPERATOR(pg_catalog.>=) '1 second'::pg_catalog.interval",
-        {pg::Param::Text(std::string_view(options.every))});
+        "SELECT $1::pg_catalog.interval OPERATOR(pg_catalog.>=) '1 second'::pg_catalog.interval, "
+        "COALESCE($2::pg_catalog.interval OPERATOR(pg_catalog.>) '0', true)",
+        {pg::Param::Text(std::string_view(options.every)), pg::Param::Text(options.retention)});
     if (!good.Bool(0, 1) || options.premake < 0) {
         pg::Throw(core::kInvalidParameter, "every must be positive and premake not negative");
+    }
+    if (!good.Bool(0, 2)) {
+        pg::Throw(core::kInvalidParameter, "retention must be positive");
+    }
+}
+
+// Partitions that were asked for can all be made, are not too many, and are kept.
+void RequireSpan(const SetOptions& options) {
+    if (!options.since) {
+        if (options.until) {
+            pg::Throw(core::kInvalidParameter, "until needs since", {},
+                      "Partitions ahead of the running one are made by premake.");
+        }
+        return;
+    }
+    pg::SpiScope spi;
+    const pg::Rows span = spi.Execute(
+        "SELECT pg_catalog.isfinite(since) AND pg_catalog.isfinite(until) AND since < until, CASE "
+        "WHEN pg_catalog.isfinite(since) AND pg_catalog.isfinite(until) THEN "
+        "(EXTRACT(epoch FROM until - since) / EXTRACT(epoch FROM $3::interval))::bigint END, "
+        "since + $3::interval <= pg_catalog.now() - $4::interval "
+        "FROM (SELECT $1::timestamptz AS since, COALESCE($2::timestamptz, GREATEST("
+        "pg_catalog.now(), $1::timestamptz + interval '1 second')) AS until) AS asked",
+        {pg::Param::Text(options.since), pg::Param::Text(options.until),
+         pg::Param::Text(std::string_view(options.every)), pg::Param::Text(options.retention)});
+    if (!span.Bool(0, 1)) {
+        pg::Throw(core::kInvalidParameter, "until must be later than since, and both finite");
+    }
+    if (span.Int(0, 2) > kMostPartitions) {
+        pg::Throw(
+            "54000",
+            "that would be " + std::to_string(span.Int(0, 2)) + " partitions of " + options.every,
+            "At most " + std::to_string(kMostPartitions) + " are made at once.",
+            "Choose a wider every, or name the time of the old rows with since and until.");
+    }
+    if (span.Bool(0, 3)) {
+        pg::Throw(core::kInvalidParameter, "retention would drop the partitions of the past",
+                  "Partitions older than " + options.retention.value_or("") + " are dropped.",
+                  "Choose a later since, or a longer retention.");
     }
 }
 
@@ -107,6 +150,7 @@ void PartitionTable(SetOptions options) {
     }
     RequireControl(options.relation, table, options.control);
     RequireInterval(options);
+    RequireSpan(options);
     if (!plain &&
         (described.strategy != PARTITION_STRATEGY_RANGE || described.control != options.control)) {
         pg::Throw("42P16",
@@ -143,8 +187,8 @@ std::string TextOf(Datum value, Oid type) {
 
 }  // namespace bitvelocity::partition
 
-// partition_table(target, control, every, premake, retention, default_partition, start) RETURNS
-// void
+// partition_table(target, control, every, premake, retention, default_partition, since, until)
+// RETURNS void
 BV_FUNCTION(bitvelocity_partition_table) {
     using namespace bitvelocity;  // NOLINT: the body is outside the namespace
     for (const int argument : {0, 1, 2, 3, 5}) {
@@ -163,7 +207,10 @@ BV_FUNCTION(bitvelocity_partition_table) {
     }
     options.default_partition = PG_GETARG_BOOL(5);
     if (!PG_ARGISNULL(6)) {
-        options.start = partition::TextOf(PG_GETARG_DATUM(6), TIMESTAMPTZOID);
+        options.since = partition::TextOf(PG_GETARG_DATUM(6), TIMESTAMPTZOID);
+    }
+    if (!PG_ARGISNULL(7)) {
+        options.until = partition::TextOf(PG_GETARG_DATUM(7), TIMESTAMPTZOID);
     }
     options.own_maintenance = partition::Preloaded();
     partition::PartitionTable(std::move(options));

@@ -51,6 +51,19 @@ void CallByName(pg::SpiScope& spi, const std::string& schema, const char* functi
     spi.Execute(sql + ")", params);
 }
 
+// 4.x always makes one.
+void DropDefault(std::uint32_t relation) {
+    pg::SpiScope spi;
+    const pg::Rows made = spi.Execute(
+        "SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = "
+        "i.inhrelid WHERE i.inhparent = $1 AND pg_catalog.pg_get_expr(c.relpartbound, c.oid) = "
+        "'DEFAULT'",
+        {pg::Param::OidValue(relation)});
+    for (std::size_t i = 0; i < made.size(); ++i) {
+        spi.Execute("DROP TABLE " + pg::QualifiedName(made.OidValue(i, 1)));
+    }
+}
+
 }  // namespace
 
 Partman::Partman() : major_(pg::PartmanMajor()) {
@@ -133,7 +146,6 @@ void Partman::CreateParent(const SetOptions& options) const {
                 {"p_type", "text", std::string(major_ >= 5 ? "range" : "native")},
                 {"p_interval", "text", interval},
                 {"p_premake", "int", std::to_string(options.premake)},
-                {"p_start_partition", "text", options.start},
                 {"p_default_table", "boolean", options.default_partition ? "true" : "false"},
                 {"p_automatic_maintenance", "text", options.own_maintenance ? "off" : "on"},
                 {"p_jobmon", "boolean", std::string("false")}});
@@ -142,18 +154,40 @@ void Partman::CreateParent(const SetOptions& options) const {
                     ".part_config SET infinite_time_partitions = true, retention = $2, "
                     "retention_keep_table = $2 IS NULL WHERE parent_table = $1",
                 {pg::Param::Text(std::string_view(parent)), pg::Param::Text(options.retention)});
-    if (options.default_partition || major_ >= 5) {
+    if (!options.default_partition && major_ < 5) {
+        DropDefault(options.relation);
+    }
+    if (options.since) {
+        CreateSpan(options);
+    }
+}
+
+// The partitions around now give the grid: whole widths before the oldest and after the newest of
+// them.
+void Partman::CreateSpan(const SetOptions& options) const {
+    pg::SpiScope spi;
+    const pg::Rows missing = spi.Execute(
+        "WITH made AS (SELECT pg_catalog.min(pg_catalog.substring(b, $5)::timestamptz) AS oldest, "
+        "pg_catalog.max(pg_catalog.substring(b, $6)::timestamptz) AS newest FROM "
+        "pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = i.inhrelid CROSS JOIN "
+        "LATERAL pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS b WHERE i.inhparent = $1), "
+        "asked AS (SELECT oldest, newest, $2::interval AS every, $3::timestamptz AS since, "
+        "COALESCE($4::timestamptz, oldest) AS until FROM made) "
+        "SELECT pg_catalog.array_agg(t ORDER BY t)::text FROM asked, LATERAL (SELECT t FROM "
+        "pg_catalog.generate_series(oldest - every, since - every, -every) AS t UNION ALL SELECT t "
+        "FROM pg_catalog.generate_series(newest, until, every) AS t) AS grid WHERE t < until AND t "
+        "+ every > since",
+        {pg::Param::OidValue(options.relation), pg::Param::Text(std::string_view(options.every)),
+         pg::Param::Text(options.since), pg::Param::Text(options.until),
+         pg::Param::Text(std::string_view("FROM \\('([^']+)'\\)")),
+         pg::Param::Text(std::string_view("TO \\('([^']+)'\\)"))});
+    if (missing.IsNull(0, 1)) {
         return;
     }
-    // 4.x always makes one.
-    const pg::Rows made = spi.Execute(
-        "SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid = "
-        "i.inhrelid WHERE i.inhparent = $1 AND pg_catalog.pg_get_expr(c.relpartbound, c.oid) = "
-        "'DEFAULT'",
-        {pg::Param::OidValue(options.relation)});
-    for (std::size_t i = 0; i < made.size(); ++i) {
-        spi.Execute("DROP TABLE " + pg::QualifiedName(made.OidValue(i, 1)));
-    }
+    CallByName(spi, schema_, "create_partition_time",
+               {{"p_parent_table", "text", Plain(options.relation)},
+                {"p_partition_times", "timestamptz[]", missing.Text(0, 1)},
+                {"p_analyze", "boolean", std::string("false")}});
 }
 
 bool Partman::Knows(std::uint32_t relation) const {

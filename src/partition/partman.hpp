@@ -20,8 +20,11 @@ struct SetOptions {
     int premake = 4;
     std::optional<std::string> retention;  // an interval's text
     bool default_partition = true;
-    std::optional<std::string> start;  // a timestamptz's text; nothing: about now
-    bool own_maintenance = true;       // our workers run it, nobody else should
+    // Partitions of the past (texts of timestamptz): from the one that holds `since` to the one
+    // before `until`; without `until` up to those around now.
+    std::optional<std::string> since;
+    std::optional<std::string> until;
+    bool own_maintenance = true;  // our workers run it, nobody else should
 };
 
 class Partman {
@@ -40,6 +43,7 @@ class Partman {
 
   private:
     [[nodiscard]] std::string Interval(const std::string& every) const;
+    void CreateSpan(const SetOptions& options) const;
     [[nodiscard]] std::string Plain(std::uint32_t relation) const;
 
     int major_ = 0;

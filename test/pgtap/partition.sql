@@ -16,7 +16,7 @@ CREATE FUNCTION default_leaf(target regclass) RETURNS boolean LANGUAGE sql AS
     $$SELECT EXISTS (SELECT FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE i.inhparent = $1
       AND pg_get_expr(c.relpartbound, c.oid) = 'DEFAULT')$$;
 
-SELECT plan(44);
+SELECT plan(57);
 
 -- Rights
 SET ROLE pgtap_partition_owner;
@@ -65,7 +65,7 @@ GRANT SELECT ON shop.plain TO pgtap_partition_writer;
 GRANT UPDATE (note) ON shop.plain TO pgtap_partition_writer;
 SELECT bitvelocity.add_audit_columns('shop.plain');
 ALTER TABLE shop.plain ENABLE ALWAYS TRIGGER bitvelocity_stamp;
-SELECT lives_ok($$SELECT bitvelocity.partition_table('shop.plain', 'day', start => '2010-12-01')$$,
+SELECT lives_ok($$SELECT bitvelocity.partition_table('shop.plain', 'day', since => '2010-12-01')$$,
     'an empty plain table becomes partitioned in place');
 SELECT is((SELECT relkind FROM pg_class WHERE oid = 'shop.plain'::regclass), 'p', 'it is partitioned now');
 SELECT has_index('shop', 'plain', 'plain_pkey', ARRAY['id', 'day'], 'its key keeps its name');
@@ -86,11 +86,38 @@ SELECT is((SELECT count(*) FROM ONLY shop.plain_default), 0::bigint, 'none went 
 SELECT lives_ok($$DROP TABLE shop.plain$$, 'its sequence belongs to it');
 SELECT is(to_regclass('shop.plain_id_seq'), NULL, 'and goes with it');
 
+-- Partitions of the past, for tables that will be filled with old rows
+CREATE TABLE shop.past (id int, at timestamptz) PARTITION BY RANGE (at);
+SELECT lives_ok($$SELECT bitvelocity.partition_table('shop.past', 'at', since => '2010-12-17 10:00', until => '2012-01-01')$$,
+    'a span of the past');
+SELECT is(leaves('shop.past'), 23::bigint, 'thirteen months of it, nine around now, a default partition');
+SELECT lives_ok($$INSERT INTO shop.past VALUES (1, '2010-12-01'), (2, '2011-12-31 23:59'), (3, '2012-01-01'), (4, now())$$,
+    'old rows and new ones');
+SELECT results_eq($$SELECT id, tableoid::regclass::text FROM shop.past WHERE id < 4 ORDER BY id$$,
+    $$VALUES (1, 'shop.past_p2010_12'), (2, 'shop.past_p2011_12'), (3, 'shop.past_default')$$,
+    'each in its month; what nobody asked for is in the default partition');
+SELECT isnt((SELECT tableoid::regclass::text FROM shop.past WHERE id = 4), 'shop.past_default', 'and in the running one');
+CREATE TABLE shop.weeks (id int, day date);
+CREATE TABLE shop.viewed (id int, day date);
+SELECT lives_ok($$SELECT bitvelocity.partition_table('shop.weeks', 'day', '7 days', premake => 2, default_partition => false,
+    since => now() - interval '100 weeks', until => now() + interval '10 weeks')$$, 'from the past into the future');
+SELECT ok(leaves('shop.weeks') BETWEEN 110 AND 112, 'as many weeks as there are');
+SELECT lives_ok($$INSERT INTO shop.weeks SELECT 1, d FROM generate_series(now() - interval '100 weeks',
+    now() + interval '69 days', '1 day') d$$, 'without a gap');
+SELECT throws_ok($$SELECT bitvelocity.partition_table('shop.viewed', 'day', until => '2012-01-01')$$, '22023', NULL,
+    'until without since');
+SELECT throws_ok($$SELECT bitvelocity.partition_table('shop.viewed', 'day', since => '2012-01-01', until => '2011-01-01')$$,
+    '22023', NULL, 'until before since');
+SELECT throws_ok($$SELECT bitvelocity.partition_table('shop.viewed', 'day', since => '-infinity')$$, '22023', NULL, 'no end');
+SELECT throws_ok($$SELECT bitvelocity.partition_table('shop.viewed', 'day', '1 hour', since => '2010-12-01')$$, '54000', NULL,
+    'more than can be made at once');
+SELECT throws_ok($$SELECT bitvelocity.partition_table('shop.viewed', 'day', retention => '1 year', since => '2010-12-01')$$,
+    '22023', NULL, 'a past that retention would drop');
+
 -- What cannot be
 CREATE TABLE shop.filled (id int, day date);
 INSERT INTO shop.filled VALUES (1, '2026-01-01');
 SELECT throws_ok($$SELECT bitvelocity.partition_table('shop.filled', 'day')$$, '55000', NULL, 'a filled table is refused');
-CREATE TABLE shop.viewed (id int, day date);
 CREATE VIEW shop.view AS SELECT * FROM shop.viewed;
 SELECT throws_ok($$SELECT bitvelocity.partition_table('shop.viewed', 'day')$$, '55000', NULL,
     'a table that a view depends on is refused');
