@@ -1,15 +1,42 @@
--- Audited tables. Column numbers are those of the audited table, so that a renamed column stays what
--- it was; key_names are columns of the trail. Written by the server only, as the extension's owner.
+-- What regclass is to a table, to a column: a renamed column stays what it was, and a dump restores it
+-- by name. It converts to its number in the table.
+CREATE TYPE bitvelocity.column_reference;
+CREATE FUNCTION bitvelocity.column_reference_in(cstring) RETURNS bitvelocity.column_reference
+    LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_column_reference_in';
+COMMENT ON FUNCTION bitvelocity.column_reference_in(cstring) IS 'Input of column_reference: schema.table.column';
+CREATE FUNCTION bitvelocity.column_reference_out(bitvelocity.column_reference) RETURNS cstring
+    LANGUAGE c STABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_column_reference_out';
+COMMENT ON FUNCTION bitvelocity.column_reference_out(bitvelocity.column_reference) IS
+    'Output of column_reference: schema.table.column, or - where it is gone';
+CREATE TYPE bitvelocity.column_reference (
+    INPUT = bitvelocity.column_reference_in, OUTPUT = bitvelocity.column_reference_out,
+    INTERNALLENGTH = 8, ALIGNMENT = int4, STORAGE = plain);
+COMMENT ON TYPE bitvelocity.column_reference IS 'A column of a table, dumped by name';
+CREATE FUNCTION bitvelocity.column_reference(relation regclass, number smallint)
+    RETURNS bitvelocity.column_reference
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_column_reference';
+COMMENT ON FUNCTION bitvelocity.column_reference(regclass, smallint) IS 'The column of that number';
+CREATE FUNCTION bitvelocity.column_number(bitvelocity.column_reference) RETURNS smallint
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_column_number';
+COMMENT ON FUNCTION bitvelocity.column_number(bitvelocity.column_reference) IS 'The number of the column in its table';
+CREATE CAST (bitvelocity.column_reference AS smallint) WITH FUNCTION bitvelocity.column_number(bitvelocity.column_reference);
+COMMENT ON CAST (bitvelocity.column_reference AS smallint) IS 'The number of the column in its table';
+
+-- Audited tables; key_names are columns of the trail. Written by the server only, as the extension's owner.
 
 CREATE TABLE bitvelocity.audit_table (
     relation regclass PRIMARY KEY,
     trail regclass NOT NULL UNIQUE,
     mode text NOT NULL CHECK (mode IN ('sync')),
     columns text NOT NULL CHECK (columns IN ('all', 'changed')),
-    key_columns int2[] NOT NULL,
+    key_columns bitvelocity.column_reference[] NOT NULL,
     key_names name[] NOT NULL,
-    exclude int2[] NOT NULL,
-    redact int2[] NOT NULL,
+    exclude bitvelocity.column_reference[] NOT NULL,
+    redact bitvelocity.column_reference[] NOT NULL,
     created_at timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE bitvelocity.audit_table IS 'Audited tables, their trails and how their rows are recorded';
@@ -41,4 +68,6 @@ CREATE FUNCTION bitvelocity.current_actor() RETURNS text
 COMMENT ON FUNCTION bitvelocity.current_actor() IS
     'The actor that set_context() named, else the session user';
 
-SELECT pg_catalog.pg_extension_config_dump('bitvelocity.audit_table', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.audit_table',
+    'WHERE EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = relation)
+     AND EXISTS (SELECT FROM pg_catalog.pg_class c WHERE c.oid = trail)');

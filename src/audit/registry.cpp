@@ -63,14 +63,20 @@ std::string ArrayText(const std::vector<int>& numbers) {
     return list + "}";
 }
 
+// An SQL expression: numbers of columns of $1 as references to them.
+std::string References(const char* numbers) {
+    return "ARRAY(SELECT bitvelocity.column_reference($1, n) FROM unnest(" + std::string(numbers) +
+           "::int2[]) WITH ORDINALITY AS c (n, i) ORDER BY i)";
+}
+
 }  // namespace
 
 std::optional<trail::TrailOptions> Find(std::uint32_t relation) {
     pg::CatalogScope catalog;
     pg::SpiScope spi;
     const pg::Rows found = spi.Execute(
-        "SELECT trail, columns = 'changed', array_to_string(key_columns, ','), "
-        "array_to_string(exclude, ','), array_to_string(redact, ',') "
+        "SELECT trail, columns = 'changed', array_to_string(key_columns::int2[], ','), "
+        "array_to_string(exclude::int2[], ','), array_to_string(redact::int2[], ',') "
         "FROM bitvelocity.audit_table WHERE relation = $1",
         {pg::Param::OidValue(relation)});
     if (found.empty()) {
@@ -123,8 +129,8 @@ void Add(const trail::TrailOptions& options, std::string_view mode) {
     }
     spi.Execute(
         "INSERT INTO bitvelocity.audit_table (relation, trail, mode, columns, key_columns, "
-        "key_names, exclude, redact) VALUES ($1, $2, $3, $4, $5::int2[], $6::name[], $7::int2[], "
-        "$8::int2[])",
+        "key_names, exclude, redact) VALUES ($1, $2, $3, $4, " +
+            References("$5") + ", $6::name[], " + References("$7") + ", " + References("$8") + ")",
         {pg::Param::OidValue(options.relation), pg::Param::OidValue(options.trail),
          pg::Param::Text(mode),
          pg::Param::Text(std::string_view(options.changed_only ? "changed" : "all")),
