@@ -65,14 +65,15 @@ REVOKE ALL ON FUNCTION bitvelocity.resync_stream(name) FROM PUBLIC;
 CREATE OR REPLACE FUNCTION bitvelocity.create_bronze(
     source regclass,
     target text DEFAULT NULL,
-    on_missing_key text DEFAULT 'error'
+    on_missing_key text DEFAULT 'error',
+    retention interval DEFAULT NULL
 ) RETURNS regclass
     LANGUAGE c VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'bitvelocity_create_bronze';
-COMMENT ON FUNCTION bitvelocity.create_bronze(regclass, text, text) IS
-    'Makes the bronze table beside a table and lets the embedded stream write every change of it there';
-REVOKE ALL ON FUNCTION bitvelocity.create_bronze(regclass, text, text) FROM PUBLIC;
+COMMENT ON FUNCTION bitvelocity.create_bronze(regclass, text, text, interval) IS
+    'Makes the bronze table beside a table and lets the embedded stream write every change of it there; retention: months that are older, and that every dataset has read, are dropped';
+REVOKE ALL ON FUNCTION bitvelocity.create_bronze(regclass, text, text, interval) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION bitvelocity.wait_for_stream(
     name name,

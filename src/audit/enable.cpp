@@ -6,6 +6,7 @@
 #include "pg/boundary.hpp"
 #include "pg/scopes.hpp"
 #include "pg/spi.hpp"
+#include "trail/retention.hpp"
 #include "trail/trail_table.hpp"
 #include "pg/postgres.hpp"
 
@@ -180,19 +181,7 @@ void Enable(FunctionCallInfo fcinfo, Oid relation, Oid* trail) {
     options.trail = trail::CreateTrailTable(relation, options.keys, key_index);
     *trail = options.trail;
     if (!PG_ARGISNULL(6)) {
-        pg::CatalogScope catalog;
-        pg::SpiScope spi;
-        const pg::Rows kept =
-            spi.Execute("UPDATE bitvelocity.partition_set SET retention = $2 WHERE relation = $1",
-                        {pg::Param::OidValue(options.trail),
-                         pg::Param::Raw(INTERVALOID, PG_GETARG_DATUM(6), false)});
-        if (kept.processed() == 0) {
-            pg::Throw(
-                core::kFeatureNotSupported, "retention needs a partitioned trail",
-                "Trails are partitioned by month where pg_partman is installed.",
-                "Install the package postgresql-15-partman, run CREATE SCHEMA partman; CREATE "
-                "EXTENSION pg_partman SCHEMA partman; then enable the audit again.");
-        }
+        trail::SetRetention(options.trail, PG_GETARG_DATUM(6));
     }
     Add(options, mode);
     CreateTriggers(relation, table);

@@ -57,19 +57,53 @@ void Record(std::int64_t id, const std::optional<std::string>& error) {
     transaction.Commit();
 }
 
-// Months of our own tables that end before now - retention.
-void DropOld(const Set& set) {
-    pg::SpiScope spi;
+// Months of our own tables that end before now - retention, oldest first.
+std::vector<std::uint32_t> OldMonths(pg::SpiScope& spi, const Set& set) {
     const pg::Rows old = spi.Execute(
-        "SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN pg_catalog.pg_class c ON c.oid "
-        "OPERATOR(pg_catalog.=) i.inhrelid WHERE i.inhparent OPERATOR(pg_catalog.=) $1 AND "
-        "pg_catalog.substring(pg_catalog.pg_get_expr(c.relpartbound, c.oid), $3)"
-        "::pg_catalog.timestamptz OPERATOR(pg_catalog.<=) pg_catalog.now() "
-        "OPERATOR(pg_catalog.-) $2::pg_catalog.interval ORDER BY i.inhrelid",
+        "SELECT oid FROM (SELECT c.oid, pg_catalog.substring(pg_catalog.pg_get_expr("
+        "c.relpartbound, c.oid), $3)::pg_catalog.timestamptz AS upper FROM pg_catalog.pg_inherits "
+        "i "
+        "JOIN pg_catalog.pg_class c ON c.oid OPERATOR(pg_catalog.=) i.inhrelid WHERE i.inhparent "
+        "OPERATOR(pg_catalog.=) $1) AS month WHERE upper OPERATOR(pg_catalog.<=) (pg_catalog.now() "
+        "OPERATOR(pg_catalog.-) $2::pg_catalog.interval) ORDER BY upper",
         {pg::Param::OidValue(set.relation), pg::Param::Text(set.retention),
          pg::Param::Text(std::string_view("TO \\('([^']+)'\\)$"))});
+    std::vector<std::uint32_t> months;
     for (std::size_t i = 0; i < old.size(); ++i) {
-        spi.Execute("DROP TABLE " + pg::QualifiedName(old.OidValue(i, 1)));
+        months.push_back(old.OidValue(i, 1));
+    }
+    return months;
+}
+
+// The sequence number up to which every dataset has read a bronze table; nothing: none reads it.
+std::optional<std::int64_t> ReadByAll(std::uint32_t relation) {
+    pg::CatalogScope catalog;
+    pg::SpiScope spi;
+    const pg::Rows read = spi.Execute(
+        "SELECT min(position) FROM bitvelocity.dataset WHERE kind = 'silver' AND sources[1] = $1",
+        {pg::Param::OidValue(relation)});
+    return read.IsNull(0, 1) ? std::nullopt : std::optional(read.Int(0, 1));
+}
+
+// A month with rows that a dataset has yet to read stays until it has, and so do those after it.
+void DropOld(const Set& set) {
+    pg::SpiScope spi;
+    const std::vector<std::uint32_t> months = OldMonths(spi, set);
+    if (months.empty()) {
+        return;
+    }
+    // From here on nobody adds a row to them; the parent first, as DROP TABLE does.
+    spi.Execute("LOCK TABLE ONLY " + pg::QualifiedName(set.relation) + " IN ACCESS EXCLUSIVE MODE");
+    const std::optional<std::int64_t> read = ReadByAll(set.relation);
+    for (const std::uint32_t month : months) {
+        const std::string name = pg::QualifiedName(month);
+        if (read && !spi.Execute("SELECT 1 FROM " + name +
+                                     " WHERE sequence OPERATOR(pg_catalog.>) $1 LIMIT 1",
+                                 {pg::Param::Bigint(*read)})
+                         .empty()) {
+            return;
+        }
+        spi.Execute("DROP TABLE " + name);
     }
 }
 

@@ -4,6 +4,7 @@
 #include "pg/boundary.hpp"
 #include "pg/scopes.hpp"
 #include "stream/verbs.hpp"
+#include "trail/retention.hpp"
 #include "worker/worker.hpp"
 #include "pg/postgres.hpp"
 
@@ -121,7 +122,11 @@ BV_FUNCTION(bitvelocity_create_bronze) {
     RequireArgument(fcinfo, 0, "source");
     const std::string target = PG_ARGISNULL(1) ? std::string() : TextArgument(fcinfo, 1);
     RequireArgument(fcinfo, 2, "on_missing_key");
-    PG_RETURN_OID(CreateBronze(PG_GETARG_OID(0), target, TextArgument(fcinfo, 2)));
+    const std::uint32_t bronze = CreateBronze(PG_GETARG_OID(0), target, TextArgument(fcinfo, 2));
+    if (!PG_ARGISNULL(3)) {
+        trail::SetRetention(bronze, PG_GETARG_DATUM(3));
+    }
+    PG_RETURN_OID(bronze);
 }
 
 BV_FUNCTION(bitvelocity_wait_for_stream) {
