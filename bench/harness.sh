@@ -6,7 +6,6 @@
 
 . "$(dirname "${BASH_SOURCE[0]}")/../test/check/work.sh"
 bench=${BV_BENCH:-$(state_directory bench)}
-broker=$BV_SOURCE_TREE/test/broker/kafka-broker
 runs=${RUNS:-5}
 rows=${ROWS:-500000}
 figures=()
@@ -28,20 +27,11 @@ print_figures() {
     printf '%s\n' "${figures[@]}"
 }
 
-free_port() {
-    local port=$1
-    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
-        port=$((port + 1))
-    done
-    echo "$port"
-}
-
 finish_bench() {
     local status=$?
     [ -z "${sampler:-}" ] || kill "$sampler" 2>/dev/null
     release_all 2>/dev/null
-    "$broker" stop "$bench/kafka" >/dev/null 2>&1
-    "$BV_SERVER" stop "$bench" fast 2>/dev/null || "$BV_SERVER" stop "$bench" immediate
+    stop_both "$bench" 2>/dev/null
     exit "$status"
 }
 
@@ -54,14 +44,12 @@ begin_bench() {
     fi
     trap finish_bench EXIT
     trap 'exit 130' INT TERM
-    "$broker" stop "$bench/kafka"
+    "$BV_BROKER" stop "$bench/kafka"
     "$BV_SERVER" stop "$bench" immediate
     rm -rf "$bench/data" "$bench/kafka"
     kafka_port=$(free_port 19192)
     mkdir -p "$bench"
-    printf '[default]\nbootstrap.servers = 127.0.0.1:%s\n' "$kafka_port" >"$bench/connections.conf"
-    chmod 600 "$bench/connections.conf"
-    [ "$(id -u)" != 0 ] || chown "${BV_ACCOUNT:-postgres}" "$bench/connections.conf"
+    write_connections "$bench/connections.conf" "$kafka_port"
     "$BV_SERVER" up "$bench" 5432 "bitvelocity.connection_file=$bench/connections.conf" \
         fsync=on synchronous_commit=on max_wal_size=16GB checkpoint_timeout=30min \
         shared_buffers=512MB autovacuum=off "$@"
@@ -76,7 +64,7 @@ begin_bench() {
 }
 
 start_broker() {
-    BV_KAFKA_HEAP=${BV_KAFKA_HEAP:-1g} "$broker" start "$bench/kafka" "$kafka_port" \
+    BV_KAFKA_HEAP=${BV_KAFKA_HEAP:-1g} "$BV_BROKER" start "$bench/kafka" "$kafka_port" \
         log.message.timestamp.type=LogAppendTime log.retention.bytes=-1 2>/dev/null ||
         fail "the broker does not start"
 }

@@ -15,7 +15,7 @@ backlog orders_outage 10000 1000
 sql -c "SELECT bitvelocity.wait_for_stream('outage')" >/dev/null
 
 start_sampling
-"$broker" stop "$bench/kafka" KILL
+"$BV_BROKER" stop "$bench/kafka" KILL
 say "the broker is stopped"
 from=$(sql -c 'SELECT pg_current_wal_lsn()')
 while [ "$(sql -c "SELECT pg_current_wal_lsn() - '$from'::pg_lsn < $wanted")" = t ]; do

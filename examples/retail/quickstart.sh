@@ -11,9 +11,7 @@
 set -euo pipefail
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-root=$(cd "$here/../.." && pwd)
-server=$root/test/check/dev-server
-broker=$root/test/broker/kafka-broker
+. "$here/../../test/check/server.sh"
 jobs=$(nproc 2>/dev/null || echo 2)
 began=$(date +%s%N)
 
@@ -26,25 +24,6 @@ step() {
     local now
     now=$((($(date +%s%N) - began) / 100000000))
     printf '\n== %3d.%d s  %s\n' $((now / 10)) $((now % 10)) "$*"
-}
-
-state_directory() {
-    local wanted=${BV_STATE:-$root/build/quickstart}
-    mkdir -p "$wanted"
-    if ! "$server" as-owner test -x "$wanted" 2>/dev/null; then
-        wanted=/var/tmp/bitvelocity-$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)/quickstart
-        mkdir -p "$wanted"
-    fi
-    echo "$wanted"
-}
-
-# The first port that nobody listens on.
-free_port() {
-    local port=$1
-    while (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do
-        port=$((port + 1))
-    done
-    echo "$port"
 }
 
 as_root() {
@@ -71,35 +50,31 @@ sql() {
 
 start() {
     step "packages"
-    "$root/test/check/deps" build
-    [ -z "${KAFKA:-}" ] || "$root/test/check/deps" kafka
-    state=$(state_directory)
+    "$BV_SOURCE_TREE/test/check/deps" build
+    [ -z "${KAFKA:-}" ] || "$BV_SOURCE_TREE/test/check/deps" kafka
+    state=${BV_STATE:-$(state_directory quickstart)}
+    mkdir -p "$state"
     stop_all
 
     if [ -n "${BV_PRIVATE:-}" ]; then
         step "building and installing for this server alone"
-        "$server" install "$state"
+        "$BV_SERVER" install "$state"
     else
         step "building (the first time takes a minute or two)"
-        quietly build make -s -C "$root" -j"$jobs" all
+        quietly build make -s -C "$BV_SOURCE_TREE" -j"$jobs" all
         step "installing"
         # The programs of a private installation made earlier would hide the one installed now.
         rm -rf "$state/pg"
-        quietly install as_root make -s -C "$root" install
+        quietly install as_root make -s -C "$BV_SOURCE_TREE" install
     fi
 
     step "starting a private server"
     rm -rf "$state/data"
-    {
-        echo "# Brokers and secrets of the streams: bitvelocity.connection_file"
-        echo "[default]"
-        echo "bootstrap.servers = 127.0.0.1:${kafka_port:=$(free_port 19092)}"
-    } >"$state/connections.conf"
-    chmod 600 "$state/connections.conf"
-    [ "$(id -u)" != 0 ] || chown postgres "$state/connections.conf"
-    "$server" start "$state" "$(free_port 54321)" \
+    kafka_port=$(free_port 19092)
+    write_connections "$state/connections.conf" "$kafka_port"
+    "$BV_SERVER" start "$state" "$(free_port 54321)" \
         "bitvelocity.connection_file=$state/connections.conf"
-    eval "$("$server" env "$state")"
+    eval "$("$BV_SERVER" env "$state")"
     echo "PostgreSQL $(sql -Atc 'SHOW server_version'), socket in $PGHOST, port $PGPORT"
     createdb retail
     export PGDATABASE=retail
@@ -108,7 +83,7 @@ start() {
 
     if [ -n "${KAFKA:-}" ]; then
         step "starting a broker"
-        "$broker" start "$state/kafka" "$kafka_port"
+        "$BV_BROKER" start "$state/kafka" "$kafka_port"
     fi
 
     step "the shop: its tables (load.sql)"
@@ -147,19 +122,20 @@ show_topic() {
 }
 
 stop_all() {
-    if [ -e "$broker" ]; then
-        "$broker" stop "$state/kafka"
-    fi
+    stop_both "$state"
     rm -rf "$state/kafka"
-    "$server" stop "$state" fast || "$server" stop "$state" immediate
 }
 
 case ${1:-} in
     start) start ;;
     stop)
         # Nothing was ever started where there is no state.
-        for state in "${BV_STATE:-$root/build/quickstart}" \
-            "/var/tmp/bitvelocity-$(printf '%s' "$root" | cksum | cut -d ' ' -f 1)/quickstart"; do
+        if [ -n "${BV_STATE:-}" ]; then
+            states=("$BV_STATE")
+        else
+            mapfile -t states < <(state_directories quickstart)
+        fi
+        for state in "${states[@]}"; do
             [ ! -d "$state" ] || stop_all
         done
         ;;

@@ -1,21 +1,9 @@
 # work.sh: where the parts of `make check` work, and the servers they share. Sourced by bash scripts.
 #
 # BV_WORK: build/check, or a directory below /var/tmp when the account of the servers cannot enter the
-# checkout. BV_SERVER: the dev-server script.
+# checkout. The rest comes from server.sh.
 
-BV_SOURCE_TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-export BV_SERVER=$BV_SOURCE_TREE/test/check/dev-server
-
-# state_directory NAME: a directory for servers that their account can enter.
-state_directory() {
-    local wanted=$BV_SOURCE_TREE/build/$1
-    mkdir -p "$wanted"
-    if ! "$BV_SERVER" as-owner test -x "$wanted" 2>/dev/null; then
-        wanted=/var/tmp/bitvelocity-$(printf '%s' "$BV_SOURCE_TREE" | cksum | cut -d ' ' -f 1)/$1
-        mkdir -p "$wanted"
-    fi
-    echo "$wanted"
-}
+. "$(dirname "${BASH_SOURCE[0]}")/server.sh"
 
 export BV_WORK=${BV_WORK:-$(state_directory check)}
 
