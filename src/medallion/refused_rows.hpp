@@ -7,12 +7,14 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <span>
 #include <string>
 
 #include "core/status.hpp"
 #include "medallion/dataset.hpp"
+#include "medallion/model/silver_sql.hpp"
 
 namespace bitvelocity::medallion {
 
@@ -25,13 +27,25 @@ struct Event {
 // refresh.
 [[nodiscard]] bool IsAboutRow(const core::Error& error);
 
-// `probe`: ProbeSql; `events`: in the order of their sequence, the first one behind `after`. What
-// is found is certain; what is not (events without all columns, a query that the planner evaluates
-// in another order) the caller has to find by itself. Throws what is not about a row.
-[[nodiscard]] std::map<std::int64_t, core::Error> FindRefused(pg::SpiScope& spi,
-                                                              const Dataset& dataset,
-                                                              const std::string& probe,
-                                                              std::span<const Event> events,
-                                                              std::int64_t after);
+// ProbeSql without and with what the target demands.
+struct ProbeText {
+    std::string values;
+    std::string demands;
+};
+
+// Applies one event alone and takes that back: the last word on what the target refuses.
+using TryAlone = std::function<core::Status(std::int64_t sequence)>;
+
+// `events`: in the order of their sequence, the first one behind `after`. What is found is certain;
+// what is not (events without all columns, triggers and unique indexes of the target, a query that
+// the planner evaluates in another order) the caller has to find by itself. Throws what is not
+// about a row.
+[[nodiscard]] std::map<std::int64_t, core::Error> FindRefused(
+    pg::SpiScope& spi, const Dataset& dataset, const ProbeText& probe,
+    std::span<const Event> events, std::int64_t after, const TryAlone& try_alone);
+
+// What the dataset's target demands of a row, as of now.
+[[nodiscard]] TargetDemands DemandsOf(pg::SpiScope& spi, const Dataset& dataset,
+                                      const SilverShape& shape);
 
 }  // namespace bitvelocity::medallion

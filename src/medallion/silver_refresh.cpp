@@ -266,9 +266,9 @@ class SilverRefresh {
                     .empty();
     }
 
-    // Events [first, last): in one go. Where PostgreSQL refuses something, the rows whose values it
-    // refuses are found in one pass, and the rest is done in one go; what then is still refused (by
-    // a constraint of the target, a key that cannot be read) is found by halving.
+    // Events [first, last): in one go. Where PostgreSQL refuses something, the rows that it refuses
+    // are found in one pass, and the rest is done in one go; what then is still refused (by a
+    // trigger or unique index of the target, a key that cannot be read) is found by halving.
     void ApplyRange(const std::vector<Event>& events, std::size_t first, std::size_t last) {
         const std::int64_t after = first == 0 ? dataset_.position : events[first - 1].sequence;
         const std::int64_t through = events[last - 1].sequence;
@@ -299,8 +299,13 @@ class SilverRefresh {
         }
         if (!probed_) {
             probed_ = true;
-            refused_ = FindRefused(spi_, dataset_, ProbeSql(shape_, tables_, judge_),
-                                   {events.data() + first, last - first}, after);
+            halving_ = true;
+            const TargetDemands demands = DemandsOf(spi_, dataset_, shape_);
+            refused_ = FindRefused(spi_, dataset_,
+                                   {ProbeSql(shape_, tables_, judge_, nullptr),
+                                    ProbeSql(shape_, tables_, judge_, &demands)},
+                                   {events.data() + first, last - first}, after,
+                                   [this](std::int64_t sequence) { return TryAlone(sequence); });
             if (!refused_.empty()) {
                 // From here on a newer version of a row makes its refused one history.
                 open_quarantine_ = true;
@@ -312,6 +317,19 @@ class SilverRefresh {
         const std::size_t middle = first + (last - first) / 2;
         ApplyRange(events, first, middle);
         ApplyRange(events, middle, last);
+    }
+
+    // Leaves nothing behind.
+    core::Status TryAlone(std::int64_t sequence) {
+        core::Status status = pg::Catch([&]() {
+            const pg::SubtransactionScope attempt;
+            Apply(sequence - 1, sequence);
+        });
+        attempt_ = {};
+        if (!status.ok() && !IsAboutRow(status.error())) {
+            throw pg::StatusError(status.error());
+        }
+        return status;
     }
 
     // The row of the old key is gone from the source, whatever is wrong with the new one.

@@ -394,13 +394,29 @@ std::string ApplySql(const SilverShape& shape, const SilverTables& tables, const
            RemovedCte(shape, tables) + " " + ResultRows(shape, judge);
 }
 
-std::string ProbeSql(const SilverShape& shape, const SilverTables& tables, const JudgeSql& judge) {
+std::string ProbeSql(const SilverShape& shape, const SilverTables& tables, const JudgeSql& judge,
+                     const TargetDemands* demands) {
     const Judgement judgement = Judge(shape, judge);
+    std::string refused = "NULL";
+    if (demands != nullptr) {
+        std::vector<std::string> row;
+        for (std::size_t i = 0; i < shape.output.size(); ++i) {
+            row.push_back(demands->values[i] + " AS " + QuoteName(shape.output[i].name));
+        }
+        std::vector<std::string> conditions{"true"};
+        for (const std::string& condition : demands->conditions) {
+            conditions.push_back("(" + condition + ") IS NOT FALSE");
+        }
+        refused = "CASE WHEN j.present AND (" + judge.rejected + ") IS NOT TRUE AND NOT (SELECT " +
+                  Join(conditions, " AND ") + " FROM (SELECT " + Join(row, ", ") +
+                  " OFFSET 0) target) THEN CAST('refused ' || j.sequence AS integer) END";
+    }
     // OFFSET 0: rows are put in order first and looked into one after the other.
-    return "SELECT e.sequence, " + judgement.columns + " FROM (SELECT " + EventColumns() +
-           " FROM " + tables.bronze + " b WHERE b.sequence > $1 AND b.sequence <= $2" +
-           SourceFilter(tables) + " ORDER BY b.sequence OFFSET 0) " + judgement.from + " AND " +
-           MissingColumns(shape) + " = '{}'";
+    return "SELECT j.*, " + refused + " FROM (SELECT e.sequence, " + judgement.columns +
+           " FROM (SELECT " + EventColumns() + " FROM " + tables.bronze +
+           " b WHERE b.sequence > $1 AND b.sequence <= $2" + SourceFilter(tables) +
+           " ORDER BY b.sequence OFFSET 0) " + judgement.from + " AND " + MissingColumns(shape) +
+           " = '{}') j";
 }
 
 std::string EventSql(const SilverShape& shape, const SilverTables& tables) {

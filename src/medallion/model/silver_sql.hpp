@@ -50,11 +50,20 @@ enum EventFlag : int { kTruncate = 1, kPartial = 2, kKeyChange = 4, kLate = 8, k
 [[nodiscard]] std::string ApplySql(const SilverShape& shape, const SilverTables& tables,
                                    const JudgeSql& judge, bool partial, bool late);
 
+// What the target table asks of a row, as far as an expression can tell.
+struct TargetDemands {
+    // Per output column: j.oN as an assignment would convert it.
+    std::vector<std::string> values;
+    // Conditions over the target's columns by their names; NULL passes.
+    std::vector<std::string> conditions;
+};
+
 // Evaluates what ApplySql would of the rows $1 < sequence <= $2 whose columns are complete, one row
 // after the other in this order, and changes nothing. Returns their numbers, so that the row at
-// which PostgreSQL refuses a value is the first that did not come.
+// which PostgreSQL refuses a value is the first that did not come. With `demands` it also fails at
+// rows that would reach the target and be refused there, with an error that says nothing.
 [[nodiscard]] std::string ProbeSql(const SilverShape& shape, const SilverTables& tables,
-                                   const JudgeSql& judge);
+                                   const JudgeSql& judge, const TargetDemands* demands);
 
 // One event, for quarantine: $1 sequence. Returns (event_id, position, key, payload).
 [[nodiscard]] std::string EventSql(const SilverShape& shape, const SilverTables& tables);
