@@ -38,7 +38,7 @@ $(CHECK_PARTS:%=check-%): check-%:
 	@test/check/run $*
 
 # Figures: bench/README.md. RUNS= measured runs (5), ROWS= rows of a backlog (500000).
-bench-stream bench-outage:
+bench-stream bench-outage bench-audit:
 	@test/check/deps
 	@bench/$(@:bench-%=%).sh
 
@@ -50,4 +50,4 @@ reference:
 docker:
 	@docker/build.sh
 
-.PHONY: deps reference quickstart stop check $(CHECK_PARTS:%=check-%) bench-stream bench-outage docker
+.PHONY: deps reference quickstart stop check $(CHECK_PARTS:%=check-%) bench-stream bench-outage bench-audit docker
