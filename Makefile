@@ -12,14 +12,16 @@ PG_CONFIG ?= pg_config
 BUILD := build
 ASSEMBLED := $(BUILD)/bitvelocity--$(VERSION).sql
 
-# Zones P and G make bitvelocity.so; the transports are shared objects of their own (zone T).
+# Zones P and G make bitvelocity.so; the transports and the registry's client are shared objects of their own (zone T).
 CORE_SOURCES := $(wildcard src/core/*.cpp)
 KAFKA_SOURCES := $(wildcard src/sink/kafka/*.cpp)
-SOURCES := $(filter-out $(KAFKA_SOURCES),$(shell find src -name '*.cpp' | sort))
+REGISTRY_SOURCES := $(wildcard src/sink/curl/*.cpp)
+SOURCES := $(filter-out $(KAFKA_SOURCES) $(REGISTRY_SOURCES),$(shell find src -name '*.cpp' | sort))
 
 MODULE_big = bitvelocity
 OBJS = $(SOURCES:%.cpp=$(BUILD)/obj/%.o)
 KAFKA_OBJS = $(sort $(KAFKA_SOURCES:%.cpp=$(BUILD)/kafka/%.o) $(CORE_SOURCES:%.cpp=$(BUILD)/kafka/%.o))
+REGISTRY_OBJS = $(sort $(REGISTRY_SOURCES:%.cpp=$(BUILD)/registry/%.o) $(CORE_SOURCES:%.cpp=$(BUILD)/registry/%.o))
 DATA_built = $(ASSEMBLED)
 DATA = $(wildcard sql/upgrade/*.sql)
 
@@ -34,7 +36,7 @@ ifneq (,$(BUILD_GOALS))
 ifneq (,$(shell command -v $(PG_CONFIG) 2>/dev/null))
 PGXS := $(shell $(PG_CONFIG) --pgxs)
 SHLIB_LINK = -lstdc++ -lm -Wl,--exclude-libs,ALL -Wl,--version-script=src/exports.map
-EXTRA_CLEAN = $(BUILD) bitvelocity_kafka.so
+EXTRA_CLEAN = $(BUILD) bitvelocity_kafka.so bitvelocity_registry.so
 include $(PGXS)
 
 CXX_STANDARD = -std=c++20
@@ -54,21 +56,29 @@ bitvelocity_kafka.so: $(KAFKA_OBJS) src/exports_kafka.map
 	$(CXX) -shared -o $@ $(KAFKA_OBJS) -lrdkafka -Wl,--exclude-libs,ALL \
 		-Wl,--version-script=src/exports_kafka.map -Wl,--no-undefined
 
-all: bitvelocity_kafka.so
+$(BUILD)/registry/%.o: %.cpp
+	@mkdir -p $(@D)
+	$(CXX) $(BV_CXXFLAGS) -c -o $@ $<
+
+bitvelocity_registry.so: $(REGISTRY_OBJS) src/exports_registry.map
+	$(CXX) -shared -o $@ $(REGISTRY_OBJS) -lcurl -Wl,--exclude-libs,ALL \
+		-Wl,--version-script=src/exports_registry.map -Wl,--no-undefined
+
+all: bitvelocity_kafka.so bitvelocity_registry.so
 
 $(ASSEMBLED): sql/manifest bitvelocity.control $(wildcard sql/schema/*.sql sql/api/*.sql) sql/assemble
 	@mkdir -p $(@D)
 	sh sql/assemble > $@.new && mv $@.new $@
 
-install: install-kafka
-install-kafka: bitvelocity_kafka.so
-	$(INSTALL_SHLIB) bitvelocity_kafka.so '$(DESTDIR)$(pkglibdir)/'
-uninstall: uninstall-kafka
-uninstall-kafka:
-	rm -f '$(DESTDIR)$(pkglibdir)/bitvelocity_kafka.so'
-.PHONY: install-kafka uninstall-kafka
+install: install-transports
+install-transports: bitvelocity_kafka.so bitvelocity_registry.so
+	$(INSTALL_SHLIB) $^ '$(DESTDIR)$(pkglibdir)/'
+uninstall: uninstall-transports
+uninstall-transports:
+	rm -f $(foreach library,kafka registry,'$(DESTDIR)$(pkglibdir)/bitvelocity_$(library).so')
+.PHONY: install-transports uninstall-transports
 
--include $(OBJS:.o=.d) $(KAFKA_OBJS:.o=.d)
+-include $(OBJS:.o=.d) $(KAFKA_OBJS:.o=.d) $(REGISTRY_OBJS:.o=.d)
 endif
 endif
 

@@ -1,5 +1,6 @@
 #include "format/encoder.hpp"
 
+#include "format/avro/encoder.hpp"
 #include "format/cloudevents/encoder.hpp"
 #include "format/debezium/encoder.hpp"
 #include "format/event.hpp"
@@ -18,6 +19,13 @@ core::Result<std::unique_ptr<Encoder>> MakeEncoder(const EncoderOptions& options
     }
     if (options.format == "flat") {
         return MakeFlatEncoder(read->flat);
+    }
+    if (options.format == "avro") {
+        if (options.schema_ids == nullptr) {
+            return core::Status::Fail(core::kInvalidParameter,
+                                      "format \"avro\" needs a schema registry");
+        }
+        return avro::MakeAvroEncoder(read->avro, options.source, *options.schema_ids);
     }
     if (options.format == "cloudevents") {
         return cloudevents::MakeCloudEventsEncoder(read->cloudevents, options.source);

@@ -15,6 +15,10 @@
 
 namespace bitvelocity::format {
 
+namespace avro {
+class SchemaIds;
+}
+
 struct MessageHeader {
     std::string_view name;
     std::string_view value;
@@ -51,6 +55,7 @@ struct EncoderOptions {
     std::string format;               // one of EncoderFormats()
     std::string options_json = "{}";  // the stream's options, one JSON object
     core::Source source;
+    avro::SchemaIds* schema_ids = nullptr;  // of the format avro, which cannot do without
 };
 
 [[nodiscard]] const std::set<std::string>& EncoderFormats();

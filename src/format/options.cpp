@@ -5,13 +5,14 @@
 #include <set>
 
 #include "core/nearest.hpp"
+#include "format/avro/encoder.hpp"
 #include "format/name_template.hpp"
 
 namespace bitvelocity::format {
 
 namespace {
 
-enum class OptionType { kBool, kText, kChoice, kTemplate };
+enum class OptionType { kBool, kText, kChoice, kTemplate, kObject };
 
 struct Option {
     const char* format;
@@ -23,6 +24,73 @@ struct Option {
 
 const std::vector<Option>& Options() {
     static const std::vector<Option> options = {
+        {"avro",
+         "shape",
+         OptionType::kChoice,
+         {"event", "flat"},
+         [](FormatOptions& o, const nlohmann::json& v) { o.avro.flat = v == "flat"; }},
+        {"avro",
+         "namespace",
+         OptionType::kTemplate,
+         {"{database}", "{stream}", "{schema}", "{table}"},
+         [](FormatOptions& o, const nlohmann::json& v) { o.avro.space = v; }},
+        {"avro",
+         "name",
+         OptionType::kTemplate,
+         {"{database}", "{stream}", "{schema}", "{table}"},
+         [](FormatOptions& o, const nlohmann::json& v) { o.avro.name = v; }},
+        {"avro",
+         "key",
+         OptionType::kChoice,
+         {"record", "json"},
+         [](FormatOptions& o, const nlohmann::json& v) { o.avro.json_key = v == "json"; }},
+        {"avro",
+         "decimals",
+         OptionType::kChoice,
+         {"logical", "string", "double"},
+         [](FormatOptions& o, const nlohmann::json& v) {
+             o.avro.decimals = v == "logical"  ? AvroDecimals::kLogical
+                               : v == "double" ? AvroDecimals::kDouble
+                                               : AvroDecimals::kString;
+         }},
+        {"avro",
+         "enums",
+         OptionType::kChoice,
+         {"enum", "string"},
+         [](FormatOptions& o, const nlohmann::json& v) { o.avro.enums_as_text = v == "string"; }},
+        {"avro",
+         "extra_fields",
+         OptionType::kBool,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) { o.avro.extra_fields = v; }},
+        {"avro",
+         "tombstones",
+         OptionType::kBool,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) { o.avro.tombstones = v; }},
+        {"avro",
+         "schemas",
+         OptionType::kObject,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) {
+             for (const auto& [table, schema] : v.items()) {
+                 o.avro.schemas[table] = schema.dump();
+             }
+         }},
+        {"avro",
+         "subject",
+         OptionType::kChoice,
+         {"topic", "record", "topic_record"},
+         [](FormatOptions& o, const nlohmann::json& v) {
+             o.avro.subject = v == "topic"    ? AvroSubject::kTopic
+                              : v == "record" ? AvroSubject::kRecord
+                                              : AvroSubject::kTopicRecord;
+         }},
+        {"avro",
+         "auto_register",
+         OptionType::kBool,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) { o.avro.auto_register = v; }},
         {"event",
          "schema",
          OptionType::kChoice,
@@ -92,6 +160,12 @@ core::Status Check(const Option& option, const nlohmann::json& value) {
         return core::Status::Fail(core::kInvalidParameter,
                                   "option \"" + Key(option) + "\" must be true or false");
     }
+    if (option.type == OptionType::kObject) {
+        return value.is_object()
+                   ? core::Status::Ok()
+                   : core::Status::Fail(core::kInvalidParameter,
+                                        "option \"" + Key(option) + "\" must be an object");
+    }
     if (option.type != OptionType::kBool && !value.is_string()) {
         return core::Status::Fail(core::kInvalidParameter,
                                   "option \"" + Key(option) + "\" must be a string");
@@ -111,6 +185,19 @@ core::Status Check(const Option& option, const nlohmann::json& value) {
     return core::Status::Ok();
 }
 
+core::Status CheckAvro(const AvroOptions& options) {
+    if (!options.schemas.empty() && !options.flat) {
+        return core::Status::Fail(
+            core::kInvalidParameter,
+            "option \"avro.schemas\" needs the option \"avro.shape\" to be \"flat\"",
+            "A schema of your own describes a row, not an envelope.");
+    }
+    for (const auto& [table, schema] : options.schemas) {
+        BV_RETURN_IF_ERROR(avro::CheckGivenSchema(table, schema));
+    }
+    return core::Status::Ok();
+}
+
 // A key like `event.schema` belongs to an encoder; any other is not ours.
 bool BelongsToEncoder(const std::string& key) {
     const std::size_t dot = key.find('.');
@@ -120,7 +207,8 @@ bool BelongsToEncoder(const std::string& key) {
 }  // namespace
 
 const std::set<std::string>& EncoderFormats() {
-    static const std::set<std::string> formats = {"cloudevents", "debezium", "event", "flat"};
+    static const std::set<std::string> formats = {"avro", "cloudevents", "debezium", "event",
+                                                  "flat"};
     return formats;
 }
 
@@ -171,6 +259,7 @@ core::Result<FormatOptions> ReadOptions(std::string_view format, const std::stri
             }
         }
     }
+    BV_RETURN_IF_ERROR(CheckAvro(result.avro));
     return result;
 }
 

@@ -4,6 +4,7 @@
 // listed, validated and parsed comes from it alone.
 #pragma once
 
+#include <map>
 #include <string>
 #include <string_view>
 
@@ -38,11 +39,30 @@ struct CloudEventsOptions {
     std::string type = "bitvelocity.{operation}";                      // cloudevents.type
 };
 
+enum class AvroDecimals { kLogical, kString, kDouble };
+enum class AvroSubject { kTopic, kRecord, kTopicRecord };
+
+struct AvroOptions {
+    bool flat = false;                               // avro.shape: event | flat
+    std::string space = "{stream}.{schema}";         // avro.namespace
+    std::string name = "{table}";                    // avro.name
+    bool json_key = false;                           // avro.key: record | json
+    AvroDecimals decimals = AvroDecimals::kLogical;  // avro.decimals: logical | string | double
+    bool enums_as_text = false;                      // avro.enums: enum | string
+    bool extra_fields = true;                        // avro.extra_fields
+    bool tombstones = true;                          // avro.tombstones, of shape flat
+    // avro.schemas, of shape flat: "schema.table" -> the value's schema, JSON
+    std::map<std::string, std::string> schemas;
+    AvroSubject subject = AvroSubject::kTopic;  // avro.subject: topic | record | topic_record
+    bool auto_register = true;                  // avro.auto_register
+};
+
 struct FormatOptions {
     EventOptions event;
     FlatOptions flat;
     DebeziumOptions debezium;
     CloudEventsOptions cloudevents;
+    AvroOptions avro;
 };
 
 // Validates (see ValidateEncoderOptions) and reads.

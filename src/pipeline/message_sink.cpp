@@ -10,7 +10,9 @@
 #include <vector>
 
 #include "core/ack_window.hpp"
+#include "format/options.hpp"
 #include "pipeline/message_headers.hpp"
+#include "pipeline/registered_schemas.hpp"
 #include "pipeline/stream_options.hpp"
 #include "pipeline/topic.hpp"
 
@@ -34,15 +36,16 @@ struct Destination {
     std::uint64_t table = 0;  // index into the tables' names; 0: none
 };
 
-class MessageSink final : public sink::Sink, format::MessageHandler, sink::AckHandler {
+class MessageSink final : public sink::Sink,
+                          format::MessageHandler,
+                          sink::AckHandler,
+                          format::avro::SchemaIds {
   public:
     MessageSink(const MessageSinkOptions& options, BrokerOptions shaping,
-                std::unique_ptr<format::Encoder> encoder,
                 std::unique_ptr<sink::Transport> transport, sink::Waiter& waiter)
         : source_(options.source),
           topic_(std::move(shaping.topic)),
           headers_(std::move(shaping.headers), options.source),
-          encoder_(std::move(encoder)),
           transport_(std::move(transport)),
           waiter_(waiter),
           window_(options.start),
@@ -60,9 +63,16 @@ class MessageSink final : public sink::Sink, format::MessageHandler, sink::AckHa
     [[nodiscard]] int wake_fd() const override { return transport_->wake_fd(); }
     core::Status Drain(std::int64_t deadline_ms) override;
     [[nodiscard]] bool settled() const override { return window_.outstanding() == 0; }
-    [[nodiscard]] sink::Health health() const override { return transport_->health(); }
+    [[nodiscard]] sink::Health health() const override {
+        return schemas_ && !schemas_->health().reachable ? schemas_->health()
+                                                         : transport_->health();
+    }
+
+    core::Status OpenEncoder(const MessageSinkOptions& options,
+                             std::unique_ptr<sink::registry::HttpClient> registry);
 
   private:
+    core::Result<std::uint32_t> Find(const format::avro::SchemaRequest& request) override;
     core::Status OnMessage(const format::Message& message) override;
     core::Status Deliver(const format::Message& message);
     void OnAck(std::uint64_t tag) override { window_.Acked(tag & kTransactionMask); }
@@ -79,6 +89,7 @@ class MessageSink final : public sink::Sink, format::MessageHandler, sink::AckHa
     std::unique_ptr<format::Encoder> encoder_;
     std::unique_ptr<sink::Transport> transport_;
     sink::Waiter& waiter_;
+    std::optional<RegisteredSchemas> schemas_;  // where the format has any
 
     core::AckWindow window_;
     core::Lsn durable_;
@@ -95,6 +106,24 @@ class MessageSink final : public sink::Sink, format::MessageHandler, sink::AckHa
     const Destination* destination_ = nullptr;
     core::Oid destination_relation_ = 0;
 };
+
+core::Status MessageSink::OpenEncoder(const MessageSinkOptions& options,
+                                      std::unique_ptr<sink::registry::HttpClient> registry) {
+    auto read = format::ReadOptions(options.format, options.options_json, options.source);
+    if (!read.ok()) {
+        return read.TakeStatus();
+    }
+    if (registry != nullptr) {
+        schemas_.emplace(read->avro, std::move(registry), waiter_, [this]() { return Poll(); });
+    }
+    auto encoder = format::MakeEncoder(
+        {options.format, options.options_json, options.source, schemas_ ? this : nullptr});
+    if (!encoder.ok()) {
+        return encoder.TakeStatus();
+    }
+    encoder_ = std::move(*encoder);
+    return core::Status::Ok();
+}
 
 core::Status MessageSink::Begin(const core::Transaction&) {
     transaction_ = window_.Open();
@@ -198,6 +227,16 @@ core::Status MessageSink::Deliver(const format::Message& message) {
     return ++messages_since_poll_ >= kMessagesPerPoll ? Poll() : core::Status::Ok();
 }
 
+core::Result<std::uint32_t> MessageSink::Find(const format::avro::SchemaRequest& request) {
+    schemas_->set_topic(destination_->topic);
+    auto id = schemas_->Find(request);
+    // Neither a registry that is away nor one that refuses makes the change itself a bad one.
+    delivery_failed_ = !id.ok();
+    return id.ok() ? std::move(id)
+                   : core::Result<std::uint32_t>(
+                         NameTheTable(id.TakeStatus().TakeError(), destination_->table));
+}
+
 core::Status MessageSink::SendWhenRoom(const sink::OutgoingMessage& message) {
     for (;;) {
         auto sent = transport_->Send(message);
@@ -268,17 +307,15 @@ void MessageSink::Advance() {
 
 core::Result<std::unique_ptr<sink::Sink>> MakeMessageSink(
     const MessageSinkOptions& options, std::unique_ptr<sink::Transport> transport,
-    sink::Waiter& waiter) {
+    sink::Waiter& waiter, std::unique_ptr<sink::registry::HttpClient> registry) {
     auto shaping = ParseBrokerOptions(options.format, options.options_json);
     if (!shaping.ok()) {
         return shaping.TakeStatus();
     }
-    auto encoder = format::MakeEncoder({options.format, options.options_json, options.source});
-    if (!encoder.ok()) {
-        return encoder.TakeStatus();
-    }
-    return std::unique_ptr<sink::Sink>(std::make_unique<MessageSink>(
-        options, std::move(*shaping), std::move(*encoder), std::move(transport), waiter));
+    auto made =
+        std::make_unique<MessageSink>(options, std::move(*shaping), std::move(transport), waiter);
+    BV_RETURN_IF_ERROR(made->OpenEncoder(options, std::move(registry)));
+    return std::unique_ptr<sink::Sink>(std::move(made));
 }
 
 }  // namespace bitvelocity::pipeline

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "format/encoder.hpp"
+#include "sink/registry/http.hpp"
 #include "sink/sink.hpp"
 #include "sink/transport.hpp"
 
@@ -20,9 +21,10 @@ struct MessageSinkOptions {
     core::Lsn start;                  // the slot's confirmed position
 };
 
+// `registry`: where the format's schemas are registered; the format avro needs it.
 [[nodiscard]] core::Result<std::unique_ptr<sink::Sink>> MakeMessageSink(
     const MessageSinkOptions& options, std::unique_ptr<sink::Transport> transport,
-    sink::Waiter& waiter);
+    sink::Waiter& waiter, std::unique_ptr<sink::registry::HttpClient> registry = nullptr);
 
 // Checks what create_stream and alter_stream are given, without connecting: unknown keys and
 // formats are 22023 with the nearest known name in the HINT. sink: "bronze", "kafka", "memory".

@@ -1,6 +1,7 @@
 #include "pipeline/stream_options.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <set>
 
 #include <nlohmann/json.hpp>
@@ -35,6 +36,10 @@ std::vector<HeaderKind> DefaultHeaders(std::string_view format) {
 const std::set<std::string>& ShapingNames() {
     static const std::set<std::string> names{"connection", "headers", "topic"};
     return names;
+}
+
+bool IsForRegistry(std::string_view property) {
+    return property.starts_with(sink::registry::kPropertyPrefix);
 }
 
 core::Status Invalid(std::string message, std::string hint = {}) {
@@ -132,11 +137,19 @@ core::Result<BrokerOptions> ParseBrokerOptions(std::string_view format,
     return Read(format, *object);
 }
 
+sink::registry::HttpOptions MakeRegistryOptions(const sink::ConnectionProperties& connection) {
+    sink::registry::HttpOptions result;
+    std::copy_if(connection.begin(), connection.end(), std::back_inserter(result.properties),
+                 [](const auto& property) { return IsForRegistry(property.first); });
+    return result;
+}
+
 sink::TransportOptions MakeTransportOptions(const BrokerOptions& options,
                                             const sink::ConnectionProperties& connection) {
     sink::TransportOptions result;
     result.client_id = "bitvelocity";
-    result.properties = connection;
+    std::copy_if(connection.begin(), connection.end(), std::back_inserter(result.properties),
+                 [](const auto& property) { return !IsForRegistry(property.first); });
     result.properties.insert(result.properties.end(), options.properties.begin(),
                              options.properties.end());
     return result;

@@ -13,6 +13,7 @@
 
 #include "core/status.hpp"
 #include "sink/connection_file.hpp"
+#include "sink/registry/http.hpp"
 #include "sink/transport.hpp"
 
 namespace bitvelocity::pipeline {
@@ -51,5 +52,8 @@ struct BrokerOptions {
 // A stream's own properties replace those of its connection.
 [[nodiscard]] sink::TransportOptions MakeTransportOptions(
     const BrokerOptions& options, const sink::ConnectionProperties& connection);
+// What of a connection is for the schema registry; the broker's client is not told.
+[[nodiscard]] sink::registry::HttpOptions MakeRegistryOptions(
+    const sink::ConnectionProperties& connection);
 
 }  // namespace bitvelocity::pipeline

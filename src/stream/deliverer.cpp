@@ -87,8 +87,8 @@ void Delivery::OpenSink() {
         options.format = definition_.format;
         options.options_json = definition_.options_json;
         options.start.value = entry_->slot_start_lsn.load();
-        sink_ =
-            pg::ValueOrThrow(pipeline::MakeMessageSink(options, LoadTransport(definition_), *this));
+        sink_ = pg::ValueOrThrow(pipeline::MakeMessageSink(options, LoadTransport(definition_),
+                                                           *this, LoadRegistry(definition_)));
     }
     resume_ = pg::ValueOrThrow(sink_->ResumePosition());
     entry_->resume_lsn.store(resume_.value);

@@ -44,20 +44,27 @@ std::string ReadConnectionFile() {
     return content.str();
 }
 
-sink::TransportFactory OpenFactory(const std::string& sink) {
-    const std::string path = std::string(pkglib_path) + "/bitvelocity_" + sink + ".so";
+// `name`: of the shared object, bitvelocity_<name>.so; `what` it is, for errors.
+template <typename Factory>
+Factory OpenFactory(const std::string& name, const std::string& entry, const std::string& what) {
+    const std::string path = std::string(pkglib_path) + "/bitvelocity_" + name + ".so";
     void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
     if (library == nullptr) {
         const char* reason = dlerror();
-        pg::Throw("58P01", "could not load the transport of sink \"" + sink + "\"",
-                  reason != nullptr ? reason : "", "Install the library it names.");
+        pg::Throw("58P01", "could not load " + what, reason != nullptr ? reason : "",
+                  "Install the library it names.");
     }
-    const std::string entry = "bitvelocity_" + sink + "_transport";
-    auto factory = reinterpret_cast<sink::TransportFactory>(dlsym(library, entry.c_str()));
+    auto factory = reinterpret_cast<Factory>(dlsym(library, entry.c_str()));
     if (factory == nullptr) {
-        pg::Throw("58P01", "the transport library of sink \"" + sink + "\" has no entry " + entry);
+        pg::Throw("58P01", "the library of " + what + " has no entry " + entry);
     }
     return factory;
+}
+
+sink::ConnectionProperties ReadConnection(const pipeline::BrokerOptions& options) {
+    const sink::ConnectionFile file =
+        pg::ValueOrThrow(sink::ParseConnectionFile(ReadConnectionFile()));
+    return pg::ValueOrThrow(sink::FindConnection(file, options.connection));
 }
 
 }  // namespace
@@ -65,17 +72,34 @@ sink::TransportFactory OpenFactory(const std::string& sink) {
 std::unique_ptr<sink::Transport> LoadTransport(const Definition& definition) {
     const pipeline::BrokerOptions options =
         pg::ValueOrThrow(pipeline::ParseBrokerOptions(definition.format, definition.options_json));
-    const sink::ConnectionFile file =
-        pg::ValueOrThrow(sink::ParseConnectionFile(ReadConnectionFile()));
-    const sink::ConnectionProperties connection =
-        pg::ValueOrThrow(sink::FindConnection(file, options.connection));
-    const sink::TransportOptions transport = pipeline::MakeTransportOptions(options, connection);
+    const sink::TransportOptions transport =
+        pipeline::MakeTransportOptions(options, ReadConnection(options));
     core::Error error;
-    sink::Transport* made = OpenFactory(definition.sink)(&transport, &error);
+    const auto factory = OpenFactory<sink::TransportFactory>(
+        definition.sink, "bitvelocity_" + definition.sink + "_transport",
+        "the transport of sink \"" + definition.sink + "\"");
+    sink::Transport* made = factory(&transport, &error);
     if (made == nullptr) {
         throw pg::StatusError(error);
     }
     return std::unique_ptr<sink::Transport>(made);
+}
+
+std::unique_ptr<sink::registry::HttpClient> LoadRegistry(const Definition& definition) {
+    if (definition.format != "avro") {
+        return nullptr;
+    }
+    const pipeline::BrokerOptions options =
+        pg::ValueOrThrow(pipeline::ParseBrokerOptions(definition.format, definition.options_json));
+    const sink::registry::HttpOptions http = pipeline::MakeRegistryOptions(ReadConnection(options));
+    core::Error error;
+    const auto factory = OpenFactory<sink::registry::HttpClientFactory>(
+        "registry", sink::registry::kHttpClientFactory, "the client of the schema registry");
+    sink::registry::HttpClient* made = factory(&http, &error);
+    if (made == nullptr) {
+        throw pg::StatusError(error);
+    }
+    return std::unique_ptr<sink::registry::HttpClient>(made);
 }
 
 }  // namespace bitvelocity::stream

@@ -6,6 +6,7 @@
 
 #include <memory>
 
+#include "sink/registry/http.hpp"
 #include "sink/transport.hpp"
 #include "stream/definition.hpp"
 
@@ -15,5 +16,9 @@ namespace bitvelocity::stream {
 // connection that the stream's options name and opens bitvelocity_<sink>.so. Throws; no value of
 // the file is ever in an error.
 std::unique_ptr<sink::Transport> LoadTransport(const Definition& definition);
+
+// The schema registry of the same connection, through bitvelocity_registry.so; null where the
+// stream's format has no schemas to register.
+std::unique_ptr<sink::registry::HttpClient> LoadRegistry(const Definition& definition);
 
 }  // namespace bitvelocity::stream

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/oids.hpp"
+#include "format/avro/schema_ids.hpp"
 #include "format/encoder.hpp"
 #include "wal/frame.hpp"
 #include "wal/parser.hpp"
@@ -52,6 +53,19 @@ class JsonChecker final : public format::MessageHandler {
     }
 };
 
+// Its messages are bytes, not JSON: what counts is that nothing is read or written out of bounds.
+class AvroChecker final : public format::MessageHandler, public format::avro::SchemaIds {
+  public:
+    core::Status OnMessage(const format::Message& message) override {
+        Require(!message.has_value || message.value.size() >= 5);
+        return {};
+    }
+    core::Result<std::uint32_t> Find(const format::avro::SchemaRequest& request) override {
+        Require(test::IsJson(request.schema));
+        return 1U;
+    }
+};
+
 class EncodeAll final : public wal::Handler {
   public:
     EncodeAll() {
@@ -66,6 +80,11 @@ class EncodeAll final : public wal::Handler {
             auto made = format::MakeEncoder({format, options, source_});
             Require(made.ok());
             encoders_.push_back(std::move(made.value()));
+        }
+        for (const char* options : {"{}", R"({"avro.shape": "flat", "avro.key": "json"})"}) {
+            auto made = format::MakeEncoder({"avro", options, source_, &avro_checker_});
+            Require(made.ok());
+            avro_encoders_.push_back(std::move(made.value()));
         }
     }
     core::Status OnBegin(const core::Transaction&) override { return {}; }
@@ -89,6 +108,11 @@ class EncodeAll final : public wal::Handler {
                 continue;
             }
         }
+        for (const auto& encoder : avro_encoders_) {
+            if (!encoder->Encode(copy, avro_checker_).ok()) {
+                continue;
+            }
+        }
         return {};
     }
 
@@ -97,6 +121,8 @@ class EncodeAll final : public wal::Handler {
     std::vector<std::unique_ptr<format::Encoder>> encoders_;
     std::map<core::Oid, core::RelationSchema> schemas_;
     JsonChecker checker_;
+    AvroChecker avro_checker_;
+    std::vector<std::unique_ptr<format::Encoder>> avro_encoders_;
 };
 
 }  // namespace

@@ -6,8 +6,9 @@
 //   golden write DIR     writes the NAME.FORMAT.txt files anew (look at the difference, then
 //   commit) golden frames FILE   reads lines `LSN HEX` and writes them as frames (used by `record`)
 //
-// A line of an expected file is part, key, value and header, separated by tabs. What depends on the
-// clock (ts_* of Debezium's envelope) is masked.
+// A line of an expected file is part, key, value and headers, separated by tabs. What depends on
+// the clock (ts_* of Debezium's envelope) is masked. Avro's keys and values are in hexadecimal; a
+// line `schema` with id, record and schema stands before the first message that needs it.
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -19,6 +20,7 @@
 #include <string>
 #include <vector>
 
+#include "format/avro/schema_ids.hpp"
 #include "format/encoder.hpp"
 #include "wal/frame.hpp"
 #include "wal/parser.hpp"
@@ -43,6 +45,8 @@ constexpr Variant kVariants[] = {
     {"cloudevents", "cloudevents", "{}"},
     {"cloudevents-binary", "cloudevents",
      R"({"cloudevents.mode": "binary", "cloudevents.data": "row"})"},
+    {"avro", "avro", "{}"},
+    {"avro-flat", "avro", R"({"avro.shape": "flat"})"},
     {"debezium-schemas", "debezium",
      R"({"debezium.topic_prefix": "golden", "debezium.schemas": true})"},
 };
@@ -62,10 +66,23 @@ std::string ReadFile(const fs::path& path) {
     return out.str();
 }
 
-class Encoding final : public wal::Handler, public format::MessageHandler {
+std::string Hex(std::string_view bytes) {
+    constexpr char kDigits[] = "0123456789abcdef";
+    std::string out;
+    for (const char c : bytes) {
+        out.push_back(kDigits[static_cast<unsigned char>(c) >> 4]);
+        out.push_back(kDigits[static_cast<unsigned char>(c) & 15]);
+    }
+    return out;
+}
+
+class Encoding final : public wal::Handler,
+                       public format::MessageHandler,
+                       public format::avro::SchemaIds {
   public:
     explicit Encoding(const Variant& variant) {
-        auto made = format::MakeEncoder({variant.format, variant.options, GoldenSource()});
+        auto made = format::MakeEncoder({variant.format, variant.options, GoldenSource(), this});
+        binary_ = std::string(variant.format) == "avro";
         encoder_ = std::move(made.value());
     }
     core::Status OnBegin(const core::Transaction&) override { return {}; }
@@ -79,10 +96,18 @@ class Encoding final : public wal::Handler, public format::MessageHandler {
         }
         return {};
     }
+    core::Result<std::uint32_t> Find(const format::avro::SchemaRequest& request) override {
+        text += "schema\t" + std::to_string(++schemas_) + "\t" + std::string(request.record) +
+                "\t" + std::string(request.schema) + "\n";
+        return schemas_;
+    }
     core::Status OnMessage(const format::Message& message) override {
-        const std::string value = message.has_value ? std::string(message.value) : "null";
+        const auto shown = [this](std::string_view bytes) {
+            return binary_ ? Hex(bytes) : std::string(bytes);
+        };
+        const std::string value = message.has_value ? shown(message.value) : "null";
         text += std::to_string(message.identity.part) + "\t" +
-                (message.has_key ? std::string(message.key) : "null") + "\t" + value;
+                (message.has_key ? shown(message.key) : "null") + "\t" + value;
         for (const format::MessageHeader& header : message.headers) {
             text += "\t" + std::string(header.name) + "\t" + std::string(header.value);
         }
@@ -100,6 +125,8 @@ class Encoding final : public wal::Handler, public format::MessageHandler {
   private:
     std::unique_ptr<format::Encoder> encoder_;
     bool insert_ = false;
+    bool binary_ = false;
+    std::uint32_t schemas_ = 0;
 };
 
 // The times that follow the envelope's "op".

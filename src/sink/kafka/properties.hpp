@@ -57,8 +57,9 @@ inline constexpr std::string_view kRefusedProperties[] = {
 // server's administrator. `test.` replaces the broker by a mock that keeps nothing.
 [[nodiscard]] inline bool BelongsToConnectionFile(std::string_view name) {
     static constexpr std::string_view kPrefixes[] = {
-        "bootstrap.",  "metadata.broker.list", "security.",       "sasl.",  "ssl.",
-        "enable.ssl.", "enable.sasl.",         "broker.address.", "https.", "test.",
+        "bootstrap.",       "metadata.broker.list", "security.",       "sasl.",  "ssl.",
+        "enable.ssl.",      "enable.sasl.",         "broker.address.", "https.", "test.",
+        "schema.registry.",
     };
     for (const std::string_view prefix : kPrefixes) {
         if (name.starts_with(prefix)) {
