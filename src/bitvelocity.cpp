@@ -10,6 +10,7 @@
 #include "stream/decoder.hpp"
 #include "stream/deliverer.hpp"
 #include "stream/services.hpp"
+#include "stream/wal_guard.hpp"
 #include "stream/shared.hpp"
 #include "worker/worker.hpp"
 
@@ -32,6 +33,7 @@ void RegisterStreams() {
     streams.process_mains[0] = stream::DecoderMain;
     streams.process_names[1] = "deliverer";
     streams.process_mains[1] = stream::DelivererMain;
+    streams.watch = stream::GuardWal;
     streams.uninstall = stream::Uninstall;
     streams.database_dropped = stream::DatabaseDropped;
     worker::Register(streams);

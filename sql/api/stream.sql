@@ -54,13 +54,13 @@ COMMENT ON FUNCTION bitvelocity.drop_stream(name) IS
     'Ends a stream at commit: its slot and publications go, its bronze tables and topics stay';
 REVOKE ALL ON FUNCTION bitvelocity.drop_stream(name) FROM PUBLIC;
 
-CREATE OR REPLACE FUNCTION bitvelocity.resync_stream(name name) RETURNS void
-    LANGUAGE c STRICT VOLATILE PARALLEL UNSAFE
+CREATE OR REPLACE FUNCTION bitvelocity.resync_stream(name name, tables regclass[] DEFAULT NULL) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'bitvelocity_resync_stream';
-COMMENT ON FUNCTION bitvelocity.resync_stream(name) IS
-    'Starts anew with a new slot and the next epoch after the slot was lost: every row comes again as a READ event';
-REVOKE ALL ON FUNCTION bitvelocity.resync_stream(name) FROM PUBLIC;
+COMMENT ON FUNCTION bitvelocity.resync_stream(name, regclass[]) IS
+    'After the slot was lost: a new slot and the next epoch, every row comes again as a READ event; with tables, only their rows';
+REVOKE ALL ON FUNCTION bitvelocity.resync_stream(name, regclass[]) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION bitvelocity.create_bronze(
     source regclass,
@@ -102,7 +102,10 @@ CREATE OR REPLACE FUNCTION bitvelocity.stream_activity(
     OUT snapshot_total bigint,
     OUT last_error text,
     OUT hint text,
-    OUT started_at timestamptz
+    OUT started_at timestamptz,
+    OUT wal_limit bigint,
+    OUT wal_free double precision,
+    OUT retained_rate double precision
 ) RETURNS SETOF record
     LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED
     SET search_path = pg_catalog, pg_temp
@@ -111,13 +114,36 @@ COMMENT ON FUNCTION bitvelocity.stream_activity() IS
     'Live figures of the streams of this database, from shared memory; stream_status is the view to read';
 REVOKE ALL ON FUNCTION bitvelocity.stream_activity() FROM PUBLIC;
 
+CREATE OR REPLACE FUNCTION bitvelocity.stream_is_home(system_identifier text, database_oid oid, catalog_oid oid)
+    RETURNS boolean
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    RETURN stream_is_home.system_identifier = (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() c)
+       AND stream_is_home.database_oid = (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())
+       AND stream_is_home.catalog_oid = 'bitvelocity.stream'::pg_catalog.regclass::oid;
+COMMENT ON FUNCTION bitvelocity.stream_is_home(text, oid, oid) IS
+    'Whether a definition was made (or adopted) in this database of this cluster; else it never runs by itself';
+
+CREATE OR REPLACE FUNCTION bitvelocity.adopt_streams(existing_rows boolean DEFAULT true) RETURNS integer
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_adopt_streams';
+COMMENT ON FUNCTION bitvelocity.adopt_streams(boolean) IS
+    'Says that this is production now: streams that came from elsewhere get a slot here and the next epoch, every row comes again as a READ event; existing_rows => false goes on with the changes from now on; returns how many';
+REVOKE ALL ON FUNCTION bitvelocity.adopt_streams(boolean) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bitvelocity.drain_stream(name name, timeout interval DEFAULT '5 min') RETURNS pg_lsn
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_drain_stream';
+COMMENT ON FUNCTION bitvelocity.drain_stream(name, interval) IS
+    'Delivers everything committed so far, confirms it to the slot, and pauses the stream; returns the slot''s position. Before pg_upgrade and planned moves';
+REVOKE ALL ON FUNCTION bitvelocity.drain_stream(name, interval) FROM PUBLIC;
+
 CREATE OR REPLACE VIEW bitvelocity.stream_status AS
 SELECT s.stream_name AS stream,
        s.sink,
-       CASE WHEN s.system_identifier <> (SELECT c.system_identifier::text FROM pg_catalog.pg_control_system() c)
-              OR NOT pg_catalog.starts_with(s.slot_name, pg_catalog.format('bitvelocity_%s_',
-                     (SELECT d.oid FROM pg_catalog.pg_database d WHERE d.datname = pg_catalog.current_database())))
-                THEN 'foreign'
+       CASE WHEN NOT h.home THEN 'needs_adoption'
             WHEN s.phase = 'needs_resync' THEN 'needs_resync'
             WHEN s.paused THEN 'paused'
             WHEN a.state IS NULL OR a.state = 'stopped'
@@ -140,15 +166,23 @@ SELECT s.stream_name AS stream,
             THEN a.snapshot_rows || ' of about ' || greatest(a.snapshot_total, a.snapshot_rows)
                  || ' rows'
        END AS snapshot_progress,
-       a.last_error,
-       CASE WHEN s.phase = 'needs_resync'
+       CASE WHEN NOT h.home THEN 'the definition came from another cluster or database'
+            WHEN s.phase = 'needs_resync' THEN s.phase_reason
+            ELSE a.last_error
+       END AS last_error,
+       CASE WHEN NOT h.home THEN 'SELECT bitvelocity.adopt_streams();  -- only if this is production now'
+            WHEN s.phase = 'needs_resync'
                 THEN pg_catalog.format('SELECT bitvelocity.resync_stream(%L);', s.stream_name)
             WHEN a.state IN ('starting', 'snapshot') AND b.pid IS NOT NULL
                 THEN pg_catalog.format('waits for the transaction of process %s, open since %s', b.pid,
                                        b.xact_start)
             ELSE a.hint
-       END AS hint
+       END AS hint,
+       NULLIF(a.wal_limit, 0) AS wal_limit_bytes,
+       CASE WHEN a.retained_rate > 0 THEN pg_catalog.make_interval(secs => a.wal_free / a.retained_rate) END AS time_to_full,
+       pg_catalog.age(r.catalog_xmin) AS catalog_xmin_age
 FROM bitvelocity.stream s
+CROSS JOIN LATERAL bitvelocity.stream_is_home(s.system_identifier, s.database_oid, s.catalog_oid) h (home)
 LEFT JOIN bitvelocity.stream_activity() a USING (stream_id)
 LEFT JOIN pg_catalog.pg_replication_slots r ON r.slot_name = s.slot_name
 CROSS JOIN LATERAL (

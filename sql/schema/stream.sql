@@ -14,7 +14,11 @@ CREATE TABLE bitvelocity.stream (
     options jsonb NOT NULL,
     slot_name text NOT NULL,
     epoch integer NOT NULL DEFAULT 1,
+    -- where the stream is at home: cluster, database, and this very table. A definition that came
+    -- with a dump, a template or a restored extension is not at home and never runs by itself
     system_identifier text NOT NULL,
+    database_oid oid NOT NULL,
+    catalog_oid oid NOT NULL,
     paused boolean NOT NULL DEFAULT false,
     -- starting: the slot does not exist yet; streaming; needs_resync: the slot was lost
     phase text NOT NULL DEFAULT 'starting'

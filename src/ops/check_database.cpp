@@ -61,11 +61,11 @@ ORDER BY kind, name)";
 
 constexpr const char* kStreams = R"(
 SELECT 'ERROR', pg_catalog.format('stream %I', stream),
-       CASE state WHEN 'needs_resync' THEN 'its slot is gone: changes are missing'
-                  ELSE 'it came with a copy of the database: it has no slot here' END,
-       pg_catalog.format('SELECT bitvelocity.resync_stream(%L);', stream)
+       CASE state WHEN 'needs_resync' THEN 'changes are missing: ' || last_error
+                  ELSE last_error || ': it publishes nothing here' END,
+       hint
 FROM bitvelocity.stream_status
-WHERE state IN ('needs_resync', 'foreign')
+WHERE state IN ('needs_resync', 'needs_adoption')
 ORDER BY stream)";
 
 constexpr const char* kSlots = R"(
@@ -89,6 +89,25 @@ CROSS JOIN LATERAL (SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_cata
 WHERE r.database = pg_catalog.current_database() AND r.slot_name LIKE 'bitvelocity\_%'
   AND (NOT r.active OR r.wal_status IN ('lost', 'unreserved'))
 ORDER BY r.slot_name)";
+
+constexpr const char* kRetained = R"(
+SELECT 'WARNING', pg_catalog.format('stream %I', t.stream),
+       pg_catalog.format('its slot retains %s of WAL, more than its limit of %s%s',
+                         pg_catalog.pg_size_pretty(t.retained_bytes), pg_catalog.pg_size_pretty(t.wal_limit_bytes),
+                         '; pg_wal is full in ' || pg_catalog.date_trunc('second', t.time_to_full)),
+       CASE WHEN s.paused THEN pg_catalog.format('SELECT bitvelocity.resume_stream(%L);', t.stream)
+            ELSE pg_catalog.format('SELECT * FROM bitvelocity.stream_status WHERE stream = %L;  -- says why it is behind', t.stream) END
+FROM bitvelocity.stream_status t
+JOIN bitvelocity.stream s ON s.stream_name = t.stream
+WHERE t.retained_bytes > t.wal_limit_bytes
+UNION ALL
+SELECT 'WARNING', pg_catalog.format('stream %I', t.stream),
+       pg_catalog.format('its slot keeps catalogue rows for %s transactions: tables of the system cannot be cleaned up',
+                         t.catalog_xmin_age),
+       pg_catalog.format('SELECT * FROM bitvelocity.stream_status WHERE stream = %L;  -- says why it is behind', t.stream)
+FROM bitvelocity.stream_status t
+JOIN bitvelocity.stream s ON s.stream_name = t.stream
+WHERE t.catalog_xmin_age > coalesce((s.options ->> 'catalog_xmin_limit')::bigint, 200000000))";
 
 // PostgreSQL refuses an UPDATE or DELETE of a table whose updates are published and that has no
 // replica identity; it looks at the partition that the row is in.
@@ -134,6 +153,7 @@ void CheckDatabase(Findings& findings, pg::SpiScope& spi) {
     findings.AddQuery(spi, kFailures);
     findings.AddQuery(spi, kStreams);
     findings.AddQuery(spi, kSlots);
+    findings.AddQuery(spi, kRetained);
     findings.AddQuery(spi, kIdentities);
     findings.AddQuery(spi, kPartman);
 }

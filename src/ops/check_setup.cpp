@@ -164,7 +164,8 @@ void CheckConnectionFile(Findings& findings, pg::SpiScope& spi) {
     if (path.compare(0, data.size(), data) == 0 || path[0] != '/') {
         findings.Add(
             kWarning, path,
-            "the connection file is inside the data directory, so backups hold its secrets",
+            "the connection file is inside the data directory: a copy of the directory reaches "
+            "the same brokers, and backups hold its secrets",
             "Move it and run: ALTER SYSTEM SET bitvelocity.connection_file = "
             "'/etc/bitvelocity/connections.conf'; SELECT pg_reload_conf();");
     }

@@ -8,6 +8,7 @@
 
 #include "core/nearest.hpp"
 #include "format/encoder.hpp"
+#include "pipeline/guard_options.hpp"
 #include "pipeline/message_sink.hpp"
 #include "pipeline/topic.hpp"
 #include "sink/kafka/properties.hpp"
@@ -168,8 +169,13 @@ core::Status ValidateStreamOptions(const std::string& sink, const std::string& f
     BV_RETURN_IF_ERROR(format::ValidateEncoderOptions(format, options_json));
     const bool broker = sink == "kafka";
     std::set<std::string> known = format::EncoderOptionNames(format);
+    known.insert(GuardOptionNames().begin(), GuardOptionNames().end());
     if (broker) {
         known.insert(ShapingNames().begin(), ShapingNames().end());
+    }
+    auto guard = ParseGuardOptions(options_json);
+    if (!guard.ok()) {
+        return guard.TakeStatus();
     }
     for (const auto& [name, value] : object->items()) {
         if (known.contains(name) || (broker && name.starts_with(kPropertyPrefix))) {
@@ -179,8 +185,7 @@ core::Status ValidateStreamOptions(const std::string& sink, const std::string& f
             return Invalid("option \"" + name + "\" does not apply to the sink \"" + sink + "\"",
                            "It belongs to the sink \"kafka\".");
         }
-        std::string hint = known.empty() ? "The sink \"" + sink + "\" has no options."
-                                         : core::NearestHint(name, known, "options");
+        std::string hint = core::NearestHint(name, known, "options");
         if (broker && core::NearestName(name, known).empty()) {
             hint += " Properties of the client library are written kafka.<name>.";
         }

@@ -4,6 +4,7 @@
 #include "pg/boundary.hpp"
 #include "pg/scopes.hpp"
 #include "pg/settings.hpp"
+#include "pg/slot_compat.hpp"
 #include "pg/spi.hpp"
 #include "wal/frame.hpp"
 #include "worker/loop.hpp"
@@ -12,7 +13,9 @@
 #include "stream/process.hpp"
 #include "stream/queue.hpp"
 #include "stream/shared.hpp"
+#include "stream/model/slot_verdict.hpp"
 #include "stream/slot.hpp"
+#include "stream/slot_record.hpp"
 #include "stream/type_record.hpp"
 
 namespace bitvelocity::stream {
@@ -37,6 +40,9 @@ struct Decoding {
     LogicalDecodingContext* context;
     ReadLocalXLogPageNoWaitPrivate page_private;
     StringInfoData types;
+    SlotRecord record;
+    XLogRecPtr processed;  // end of the last record that was decoded
+    XLogRecPtr standbys;   // what standbys that must not be overtaken have
     XLogRecPtr announced;  // of the last progress frame
     std::int64_t announced_us;
     std::int64_t confirmed_us;
@@ -116,9 +122,12 @@ void Confirm(bool now) {
         return;
     }
     const std::int64_t time = worker::Now();
-    if (!now && time - g_decoding.confirmed_us < kConfirmUs) {
+    if (!now && entry->drain_until_us.load() == 0 && time - g_decoding.confirmed_us < kConfirmUs) {
         return;
     }
+    // The record first: it never stands behind the slot.
+    g_decoding.record.confirmed = durable;
+    WriteSlotRecord(NameStr(MyReplicationSlot->data.name), &g_decoding.record, false);
     ConfirmSlot(durable);
     entry->confirmed_lsn.store(durable);
     g_decoding.confirmed_us = time;
@@ -170,6 +179,28 @@ bool WantsRecycling() {
            kRecycleBytes + static_cast<std::size_t>(logical_decoding_work_mem) * 1024;
 }
 
+// On 17 and later a standby named in synchronized_standby_slots must have what is shipped, else a
+// promotion could take back what consumers have seen. False: told to stop meanwhile.
+bool WaitForStandbys(XLogRecPtr end) {
+    while (end > g_decoding.standbys) {
+        const XLogRecPtr flushed = pg::compat::FlushPosition();
+        if (pg::compat::StandbysHave(flushed)) {
+            g_decoding.standbys = flushed;
+        } else if (pg::compat::StandbysHave(end)) {
+            g_decoding.standbys = end;
+        } else {
+            NoteStop();
+            if (g_decoding.entry->stop.load()) {
+                return false;
+            }
+            SendBatch(&g_decoding.sender);
+            Confirm(false);
+            worker::Wait(10);
+        }
+    }
+    return true;
+}
+
 // Returns at a transaction boundary, when a stop was asked for or the process should start anew.
 void DecodeUntilStopped() {
     LogicalDecodingContext* context = g_decoding.context;
@@ -195,7 +226,11 @@ void DecodeUntilStopped() {
                      errmsg("could not read WAL for stream \"%s\": %s", entry->name, message)));
         }
         if (record != nullptr) {
+            if (!WaitForStandbys(context->reader->EndRecPtr)) {
+                return;
+            }
             LogicalDecodingProcessRecord(context, context->reader);
+            g_decoding.processed = context->reader->EndRecPtr;
             entry->read_lsn.store(context->reader->EndRecPtr, std::memory_order_relaxed);
             // Much WAL of others may go by without a change for us.
             if (context->reader->EndRecPtr - g_decoding.announced > 16UL * 1024 * 1024) {
@@ -228,7 +263,7 @@ void Finish() {
     if (entry->stop_deadline_us.load() == 0) {
         entry->stop_deadline_us.store(worker::Now() + kStopUs);
     }
-    Announce(g_decoding.context->reader->EndRecPtr);
+    Announce(g_decoding.processed);
     SendBatch(&g_decoding.sender);
     CloseSender(&g_decoding.sender);
     while (!entry->delivered.load() && entry->deliverer_pid.load() != 0 &&
@@ -258,10 +293,27 @@ std::string PublicationList(const Definition& definition) {
     return list;
 }
 
+std::optional<std::string> WhyLost(const std::string& name, const SlotFacts& facts,
+                                   const SlotRecord& record, TimeLineID timeline) {
+    model::SlotView slot;
+    slot.name = name;
+    slot.exists = facts.exists;
+    slot.logical = facts.database != InvalidOid;
+    slot.own_database = facts.database == MyDatabaseId;
+    slot.plugin = NameStr(facts.plugin);
+    slot.invalidation = facts.invalidation != nullptr ? facts.invalidation : "";
+    slot.confirmed.value = facts.confirmed_flush;
+    slot.synchronized = facts.synchronized;
+    return model::JudgeSlot(
+        slot, {record.sequence != 0, core::Lsn{record.confirmed}, record.timeline}, timeline);
+}
+
 // False when the slot cannot be used: lost, invalidated, or not the one the stream left.
 bool PrepareSlot(const Definition& definition, Entry* entry) {
     const std::string& name = definition.slot_name;
     SlotFacts facts = pg::Call([n = name.c_str()]() { return LookUpSlot(n); });
+    SlotRecord& record = g_decoding.record;
+    const TimeLineID timeline = pg::Call([]() { return GetWALInsertionTimeLine(); });
     if (definition.phase == "starting") {
         if (facts.exists) {
             // Left by a crash before the stream got going: its position means nothing yet.
@@ -272,11 +324,21 @@ bool PrepareSlot(const Definition& definition, Entry* entry) {
             CurrentResourceOwner = AuxProcessResourceOwner;
             CreateSlot(n);
         });
-    } else if (!facts.exists || facts.invalidated) {
-        entry->slot_lost.store(true);
-        return false;
+        facts = pg::Call([n = name.c_str()]() { return LookUpSlot(n); });
+        record = {};
+    } else {
+        record = pg::Call([n = name.c_str()]() { return ReadSlotRecord(n); });
+        if (const auto reason = WhyLost(name, facts, record, timeline)) {
+            strlcpy(entry->lost_reason, reason->c_str(), sizeof(entry->lost_reason));
+            entry->slot_lost.store(true);
+            return false;
+        }
     }
-    facts = pg::Call([n = name.c_str()]() { return LookUpSlot(n); });
+    if (record.sequence == 0 || record.timeline != timeline) {
+        record.confirmed = std::max<std::uint64_t>(record.confirmed, facts.confirmed_flush);
+        record.timeline = timeline;
+        pg::Call([n = name.c_str(), &record]() { WriteSlotRecord(n, &record, true); });
+    }
     entry->slot_start_lsn.store(facts.confirmed_flush);
     entry->confirmed_lsn.store(facts.confirmed_flush);
     entry->slot_ready.store(true);

@@ -22,6 +22,7 @@ namespace bitvelocity::stream {
 namespace {
 
 constexpr std::int64_t kIdleMs = 1000;
+constexpr std::int64_t kDrainMs = 20;
 
 class Delivery final : public sink::Waiter {
   public:
@@ -40,6 +41,7 @@ class Delivery final : public sink::Waiter {
 
   private:
     void ReportLostSlot();
+    void ServeDrain();
     void NoteStop();
     void Publish();
     void ReportHealth();
@@ -55,6 +57,7 @@ class Delivery final : public sink::Waiter {
     std::unique_ptr<pipeline::Pipeline> pipeline_;
     core::Lsn resume_;
     core::Lsn published_;
+    bool drained_ = false;
     std::string reported_error_;
     std::uint64_t rate_rows_ = 0;
     std::int64_t rate_since_us_ = 0;
@@ -98,27 +101,26 @@ void Delivery::OpenSink() {
 
 // Not a failure that another attempt could mend: the stream rests until somebody resyncs it.
 void Delivery::ReportLostSlot() {
+    const std::string reason = entry_->lost_reason;
     {
         pg::TransactionScope transaction;
         {
             pg::SpiScope spi;
             spi.Execute(
-                "UPDATE bitvelocity.stream SET phase = 'needs_resync', phase_reason = "
-                "'replication slot ' || quote_ident(slot_name) || ' is gone or was invalidated' "
+                "UPDATE bitvelocity.stream SET phase = 'needs_resync', phase_reason = $2 "
                 "WHERE stream_id = $1",
-                {pg::Param::Int(definition_.stream_id)});
+                {pg::Param::Int(definition_.stream_id), pg::Param::Text(reason)});
         }
         worker::CatalogChanged();
         transaction.Commit();
     }
-    const std::string message = "replication slot \"" + definition_.slot_name + "\" is lost";
     const std::string hint =
         "Run SELECT bitvelocity.resync_stream(" + pg::QuoteLiteral(definition_.name) + ").";
-    SetError(entry_, message.c_str(), hint.c_str());
-    pg::Call([name = entry_->name, text = message.c_str(), advice = hint.c_str()]() {
+    SetError(entry_, reason.c_str(), hint.c_str());
+    pg::Call([name = entry_->name, text = reason.c_str(), advice = hint.c_str()]() {
         ereport(LOG, (errmsg("bitvelocity stream \"%s\" needs a resync: %s", name, text),
-                      errdetail("It does not exist any more or was invalidated; changes since its "
-                                "last position cannot be read."),
+                      errdetail("Changes since the position that was delivered last may be "
+                                "missing from the slot."),
                       errhint("%s", advice)));
     });
 }
@@ -253,6 +255,32 @@ void Delivery::ReportHealth() {
     }
 }
 
+// drain_stream asks: the stream is paused in a transaction of its own; its processes are told to go
+// only when the slot has passed that commit, so that nothing is left behind it.
+void Delivery::ServeDrain() {
+    const std::int64_t until = entry_->drain_until_us.load();
+    if (until == 0 || worker::Now() >= until || drained_ || pipeline_->in_transaction()) {
+        return;
+    }
+    const std::uint64_t passed = entry_->drain_lsn.load();
+    if (passed == 0) {
+        pg::TransactionScope transaction;
+        {
+            pg::SpiScope spi;
+            spi.Execute("UPDATE bitvelocity.stream SET paused = true WHERE stream_id = $1",
+                        {pg::Param::Int(definition_.stream_id)});
+        }
+        transaction.Commit();
+        entry_->drain_lsn.store(XactLastCommitEnd);
+        WakeDecoder(entry_);
+    } else if (entry_->confirmed_lsn.load() >= passed) {
+        drained_ = true;
+        pg::TransactionScope transaction;
+        worker::CatalogChanged();
+        transaction.Commit();
+    }
+}
+
 void Delivery::Deliver() {
     Receiver receiver{};
     const bool open =
@@ -279,12 +307,15 @@ void Delivery::Deliver() {
             pg::ThrowIfError(pipeline_->Feed({reinterpret_cast<const std::byte*>(bytes), length}));
             pg::ThrowIfError(pipeline_->Boundary(false));
             Publish();
+            ServeDrain();
             pg::Call([]() { CHECK_FOR_INTERRUPTS(); });
             continue;
         }
         pg::ThrowIfError(pipeline_->Boundary(true));
         Publish();
-        pg::Call([fd = sink_->wake_fd()]() { worker::Wait(kIdleMs, fd); });
+        ServeDrain();
+        const std::int64_t wait = entry_->drain_until_us.load() != 0 ? kDrainMs : kIdleMs;
+        pg::Call([fd = sink_->wake_fd(), wait]() { worker::Wait(wait, fd); });
     }
 }
 

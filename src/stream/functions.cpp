@@ -57,6 +57,13 @@ std::vector<core::Oid> TablesArgument(FunctionCallInfo fcinfo, int number) {
     return tables;
 }
 
+std::int64_t MillisecondsArgument(FunctionCallInfo fcinfo, int number) {
+    const Interval* interval = PG_GETARG_INTERVAL_P(number);
+    return interval->time / 1000 + (static_cast<std::int64_t>(interval->day) +
+                                    static_cast<std::int64_t>(interval->month) * DAYS_PER_MONTH) *
+                                       SECS_PER_DAY * 1000;
+}
+
 void RequireArgument(FunctionCallInfo fcinfo, int number, const char* name) {
     if (PG_ARGISNULL(number)) {
         pg::Throw("22004", std::string(name) + " must not be NULL");
@@ -114,7 +121,8 @@ BV_FUNCTION(bitvelocity_drop_stream) {
 }
 
 BV_FUNCTION(bitvelocity_resync_stream) {
-    ResyncStream(NameArgument(fcinfo, 0));
+    RequireArgument(fcinfo, 0, "name");
+    ResyncStream(NameArgument(fcinfo, 0), TablesArgument(fcinfo, 1));
     PG_RETURN_VOID();
 }
 
@@ -129,18 +137,22 @@ BV_FUNCTION(bitvelocity_create_bronze) {
     PG_RETURN_OID(bronze);
 }
 
+BV_FUNCTION(bitvelocity_adopt_streams) {
+    RequireArgument(fcinfo, 0, "existing_rows");
+    PG_RETURN_INT32(AdoptStreams(PG_GETARG_BOOL(0)));
+}
+
 BV_FUNCTION(bitvelocity_wait_for_stream) {
     RequireArgument(fcinfo, 0, "name");
     const std::uint64_t lsn = PG_ARGISNULL(1) ? 0 : PG_GETARG_LSN(1);
-    std::int64_t timeout_ms = -1;
-    if (!PG_ARGISNULL(2)) {
-        const Interval* interval = PG_GETARG_INTERVAL_P(2);
-        timeout_ms =
-            interval->time / 1000 + (static_cast<std::int64_t>(interval->day) +
-                                     static_cast<std::int64_t>(interval->month) * DAYS_PER_MONTH) *
-                                        SECS_PER_DAY * 1000;
-    }
+    const std::int64_t timeout_ms = PG_ARGISNULL(2) ? -1 : MillisecondsArgument(fcinfo, 2);
     PG_RETURN_BOOL(WaitForStream(NameArgument(fcinfo, 0), lsn, timeout_ms));
+}
+
+BV_FUNCTION(bitvelocity_drain_stream) {
+    RequireArgument(fcinfo, 0, "name");
+    RequireArgument(fcinfo, 1, "timeout");
+    PG_RETURN_LSN(DrainStream(NameArgument(fcinfo, 0), MillisecondsArgument(fcinfo, 1)));
 }
 
 // Rows of the streams of this database that have an entry in shared memory.
@@ -168,8 +180,8 @@ BV_FUNCTION(bitvelocity_stream_activity) {
             if (!mine) {
                 continue;
             }
-            Datum values[15] = {};
-            bool nulls[15] = {};
+            Datum values[18] = {};
+            bool nulls[18] = {};
             values[0] = Int32GetDatum(entry.stream_id);
             values[1] = CStringGetTextDatum(StateName(static_cast<State>(entry.state.load())));
             values[2] = Int32GetDatum(entry.decoder_pid.load());
@@ -189,6 +201,9 @@ BV_FUNCTION(bitvelocity_stream_activity) {
             nulls[13] = hint[0] == '\0';
             values[14] = TimestampTzGetDatum(entry.started_at.load());
             nulls[14] = entry.started_at.load() == 0;
+            values[15] = Int64GetDatum(static_cast<std::int64_t>(entry.wal_limit.load()));
+            values[16] = Float8GetDatum(static_cast<double>(entry.wal_free.load()));
+            values[17] = Float8GetDatum(static_cast<double>(entry.retained_rate.load()));
             tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
         }
     });

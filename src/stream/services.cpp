@@ -7,6 +7,7 @@
 
 #include "stream/shared.hpp"
 #include "stream/slot.hpp"
+#include "stream/slot_record.hpp"
 
 namespace bitvelocity::stream {
 
@@ -69,15 +70,15 @@ std::vector<worker::Service> ListServices() {
     {
         pg::SpiScope spi;
         const pg::Rows rows = spi.Execute(
-            "SELECT stream_id, stream_name, slot_name, version, NOT paused AND phase <> "
-            "'needs_resync' AND system_identifier = (SELECT system_identifier::text FROM "
-            "pg_control_system())"
-            // In a copy of a database the rows name the slots of the original.
-            " AND starts_with(slot_name, 'bitvelocity_' || (SELECT oid FROM pg_database WHERE"
-            " datname = current_database()) || '_') FROM bitvelocity.stream");
+            "SELECT stream_id, stream_name, slot_name, version, home AND NOT paused AND phase <> "
+            "'needs_resync', home AND phase <> 'needs_resync' FROM bitvelocity.stream, "
+            "bitvelocity.stream_is_home(system_identifier, database_oid, catalog_oid) home");
         for (std::size_t i = 0; i < rows.size(); ++i) {
             ids.push_back(rows.Int(i, 1));
-            slots.push_back(rows.Text(i, 3).value_or(""));
+            // The slot of a stream that begins anew is of no use, and it retains WAL.
+            if (rows.Bool(i, 6)) {
+                slots.push_back(rows.Text(i, 3).value_or(""));
+            }
             if (rows.Bool(i, 5)) {
                 worker::Service service;
                 service.id = rows.Int(i, 1);
@@ -94,6 +95,7 @@ std::vector<worker::Service> ListServices() {
     pg::Call([names = keep.data(), count = static_cast<int>(keep.size()), streams = ids.data(),
               stream_count = ids.size()]() {
         DropSlotsExcept(MyDatabaseId, names, count);
+        RemoveSlotRecordsExcept(MyDatabaseId, names, count);
         DropOriginsExcept(MyDatabaseId, streams, stream_count);
     });
     return services;
@@ -103,12 +105,14 @@ void Uninstall(core::Oid database) {
     pg::TransactionScope transaction;
     pg::Call([database]() {
         DropSlotsExcept(database, nullptr, 0);
+        RemoveSlotRecordsExcept(database, nullptr, 0);
         DropOriginsExcept(database, nullptr, 0);
     });
     transaction.Commit();
 }
 
 void DatabaseDropped(core::Oid database) {
+    RemoveSlotRecordsExcept(database, nullptr, 0);
     DropOriginsExcept(database, nullptr, 0);
 }
 

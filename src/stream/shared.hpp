@@ -44,12 +44,25 @@ struct Entry {
     std::atomic<dsm_handle> queue;      // decoder: the queue may be attached
     std::atomic<bool> deliverer_ready;  // deliverer: resume_lsn is set
     std::atomic<bool> slot_ready;       // decoder: the slot exists and decoding begins
-    std::atomic<bool> slot_lost;        // decoder: the slot is gone or invalid
+    std::atomic<bool> slot_lost;        // decoder: the slot is gone or not to be trusted
+    char lost_reason[kErrorLength];     // decoder, before slot_lost
     std::atomic<bool> may_decode;       // deliverer: existing rows are copied or there are none
     std::atomic<bool> stop;             // either: stop at the next transaction boundary
     std::atomic<std::int64_t> stop_deadline_us;  // of worker::Now(); 0: none
     std::atomic<bool> sink_down;  // deliverer: waiting for acknowledgements is useless
     std::atomic<bool> delivered;  // deliverer: durable_lsn is final
+    // drain_stream: until when (worker::Now(); 0: nobody drains), and the end of the commit that
+    // paused the stream, which the slot has to pass (deliverer; 0: not yet)
+    std::atomic<std::int64_t> drain_until_us;
+    std::atomic<std::uint64_t> drain_lsn;
+
+    // the guard of retained WAL (scheduler); see wal_guard.hpp
+    std::atomic<std::uint64_t> wal_limit;       // bytes; 0: not looked yet
+    std::atomic<std::uint64_t> wal_free;        // of pg_wal's file system, bytes
+    std::atomic<std::uint64_t> retained;        // at the last look, bytes
+    std::atomic<std::int64_t> retained_at_us;   // of worker::Now()
+    std::atomic<std::uint64_t> retained_rate;   // growth, bytes a second
+    std::atomic<std::int64_t> guard_logged_us;  // of worker::Now(); 0: never
 
     std::atomic<std::uint64_t>
         resume_lsn;  // deliverer: start decoding here (0: the slot's position)

@@ -1,6 +1,9 @@
 #include "stream/slot.hpp"
 
+#include "pg/slot_compat.hpp"
 #include "worker/loop.hpp"
+
+#include "stream/slot_record.hpp"
 
 namespace bitvelocity::stream {
 
@@ -16,8 +19,11 @@ SlotFacts LookUpSlot(const char* name) {
         facts.exists = true;
         facts.active = slot->active_pid != 0;
         facts.confirmed_flush = slot->data.confirmed_flush;
+        facts.invalidation = pg::compat::SlotInvalidation(slot);
+        facts.synchronized = pg::compat::SlotSynchronized(slot);
+        facts.database = slot->data.database;
+        facts.plugin = slot->data.plugin;
         facts.restart = slot->data.restart_lsn;
-        facts.invalidated = pg::compat::SlotInvalidated(slot);
         SpinLockRelease(&slot->mutex);
         break;
     }
@@ -29,6 +35,7 @@ void CreateSlot(const char* name) {
     CheckLogicalDecodingRequirements();
     // Ephemeral until it is consistent: a crash before leaves nothing behind.
     pg::compat::CreateLogicalSlot(name, RS_EPHEMERAL);
+    pg::compat::MakeFailoverSlot();
     // Finding the start point waits inside the server, where only `die` can end it.
     pqsignal(SIGTERM, die);
     XLogReaderRoutine routine{};
@@ -62,6 +69,7 @@ bool DropSlot(const char* name) {
         return false;
     }
     ReplicationSlotDrop(name, true);
+    RemoveSlotRecord(name);
     ereport(LOG, (errmsg("bitvelocity dropped replication slot \"%s\" at %X/%X", name,
                          LSN_FORMAT_ARGS(facts.confirmed_flush))));
     return true;

@@ -11,8 +11,11 @@ namespace bitvelocity::stream {
 
 struct SlotFacts {
     bool exists;
-    bool invalidated;
+    const char* invalidation;  // why it was invalidated; null: it was not
     bool active;
+    bool synchronized;  // by a standby, from the primary it has replaced
+    Oid database;       // InvalidOid: a physical slot
+    NameData plugin;
     XLogRecPtr confirmed_flush;
     XLogRecPtr restart;
 };

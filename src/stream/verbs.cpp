@@ -29,6 +29,7 @@ struct StreamRow {
     std::string format;
     bool own_publications = false;
     std::string phase;
+    bool home = false;
 };
 
 void RequireLogicalWal() {
@@ -73,7 +74,8 @@ StreamRow LockStream(const std::string& name) {
     pg::CatalogScope as_extension;
     pg::SpiScope spi;
     const pg::Rows rows = spi.Execute(
-        "SELECT stream_id, sink, format, own_publications, phase FROM bitvelocity.stream "
+        "SELECT stream_id, sink, format, own_publications, phase, bitvelocity.stream_is_home("
+        "system_identifier, database_oid, catalog_oid) FROM bitvelocity.stream "
         "WHERE stream_name = $1 FOR UPDATE",
         {pg::Param::Text(name)});
     if (rows.empty()) {
@@ -93,6 +95,7 @@ StreamRow LockStream(const std::string& name) {
     row.format = rows.Text(0, 3).value_or("");
     row.own_publications = rows.Bool(0, 4);
     row.phase = rows.Text(0, 5).value_or("");
+    row.home = rows.Bool(0, 6);
     return row;
 }
 
@@ -207,14 +210,16 @@ std::int32_t InsertStream(const NewStream& request, const std::vector<std::strin
     }
     const pg::Rows row = spi.Execute(
         "INSERT INTO bitvelocity.stream (stream_name, owner, sink, format, publications, "
-        "own_publications, snapshot, options, slot_name, system_identifier) VALUES ($1, $2, $3, "
+        "own_publications, snapshot, options, slot_name, system_identifier, database_oid, "
+        "catalog_oid) VALUES ($1, $2, $3, "
         "$4, "
         "$5::text[], $6, $7, $8::jsonb, $9, (SELECT system_identifier::text FROM "
-        "pg_control_system())) RETURNING stream_id",
+        "pg_control_system()), $10, 'bitvelocity.stream'::regclass) RETURNING stream_id",
         {pg::Param::Text(request.name), pg::Param::OidValue(owner), pg::Param::Text(request.sink),
          pg::Param::Text(request.format), pg::Param::Text(TextArray(publications)),
          pg::Param::Bool(own_publications), pg::Param::Bool(request.snapshot),
-         pg::Param::Text(request.options_json), pg::Param::Text(NewSlotName(request.name))});
+         pg::Param::Text(request.options_json), pg::Param::Text(NewSlotName(request.name)),
+         pg::Param::OidValue(MyDatabaseId)});
     return static_cast<std::int32_t>(row.Int(0, 1));
 }
 
@@ -403,21 +408,89 @@ void DropStream(const std::string& name) {
     worker::CatalogChanged();
 }
 
-void ResyncStream(const std::string& name) {
+void ResyncStream(const std::string& name, const std::vector<core::Oid>& tables) {
     RequireLogicalWal();
     const StreamRow stream = LockStream(name);
+    if (!stream.home) {
+        pg::Throw("55000", "stream \"" + name + "\" needs adoption",
+                  "Its definition came from another cluster or database.",
+                  "If this is production now, run SELECT bitvelocity.adopt_streams().");
+    }
+    for (const core::Oid table : tables) {
+        if (!HasTable(stream.id, table)) {
+            pg::Throw("42704",
+                      "table " + pg::QualifiedName(table) + " is not in stream \"" + name + "\"",
+                      {}, "SELECT relation FROM bitvelocity.stream_table lists its tables.");
+        }
+    }
+    {
+        pg::CatalogScope as_extension;
+        pg::SpiScope spi;
+        if (tables.empty()) {
+            spi.Execute(
+                "UPDATE bitvelocity.stream_table SET existing_rows = 'pending' WHERE stream_id = "
+                "$1",
+                {pg::Param::Int(stream.id)});
+        }
+        for (const core::Oid table : tables) {
+            spi.Execute(
+                "UPDATE bitvelocity.stream_table SET existing_rows = 'pending' WHERE stream_id = "
+                "$1 AND relation = $2",
+                {pg::Param::Int(stream.id), pg::Param::OidValue(table)});
+        }
+        if (tables.empty() || stream.phase == "needs_resync") {
+            // A new slot, a new epoch: what is delivered now is newer than everything before.
+            spi.Execute(
+                "UPDATE bitvelocity.stream SET phase = 'starting', phase_reason = NULL, slot_name "
+                "= $2, epoch = epoch + 1 WHERE stream_id = $1",
+                {pg::Param::Int(stream.id), pg::Param::Text(NewSlotName(name))});
+        }
+    }
+    Changed(stream.id);
+}
+
+std::int32_t AdoptStreams(bool existing_rows) {
+    RequireLogicalWal();
+    LockDefinitions();
     pg::CatalogScope as_extension;
     pg::SpiScope spi;
-    // A new slot, a new epoch: what is delivered now is newer than everything before.
-    spi.Execute(
-        "UPDATE bitvelocity.stream SET phase = 'starting', phase_reason = NULL, slot_name = $2, "
-        "epoch = epoch + 1, version = version + 1, system_identifier = (SELECT "
-        "system_identifier::text FROM pg_control_system()) WHERE stream_id = $1",
-        {pg::Param::Int(stream.id), pg::Param::Text(NewSlotName(name))});
-    spi.Execute(
-        "UPDATE bitvelocity.stream_table SET existing_rows = 'pending' WHERE stream_id = $1",
-        {pg::Param::Int(stream.id)});
+    const pg::Rows rows = spi.Execute(
+        "SELECT s.stream_id, s.stream_name, (SELECT string_agg(quote_ident(p), ', ') FROM "
+        "unnest(s.publications) p WHERE NOT EXISTS (SELECT FROM pg_publication WHERE pubname = "
+        "p)) FROM bitvelocity.stream s WHERE NOT bitvelocity.stream_is_home(s.system_identifier, "
+        "s.database_oid, s.catalog_oid) ORDER BY s.stream_id");
+    struct Found {
+        std::int32_t id;
+        std::string name;
+    };
+    std::vector<Found> streams;
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        const std::string name = rows.Text(i, 2).value_or("");
+        if (const auto missing = rows.Text(i, 3)) {
+            pg::Throw("42704",
+                      "publication " + *missing + " of stream \"" + name + "\" does not exist",
+                      "A dump without publications was restored.",
+                      "CREATE PUBLICATION anew, or drop the stream with drop_stream.");
+        }
+        streams.push_back({static_cast<std::int32_t>(rows.Int(i, 1)), name});
+    }
+    for (const Found& stream : streams) {
+        spi.Execute(
+            "UPDATE bitvelocity.stream SET phase = 'starting', phase_reason = NULL, slot_name = "
+            "$2, epoch = epoch + 1, version = version + 1, system_identifier = (SELECT "
+            "system_identifier::text FROM pg_control_system()), database_oid = $3, catalog_oid = "
+            "'bitvelocity.stream'::regclass WHERE stream_id = $1",
+            {pg::Param::Int(stream.id), pg::Param::Text(NewSlotName(stream.name)),
+             pg::Param::OidValue(MyDatabaseId)});
+        // Transactions and positions of the other cluster mean nothing here.
+        spi.Execute(
+            "UPDATE bitvelocity.stream_table SET copied_snapshot = NULL, copied_until = NULL, "
+            "existing_rows = CASE WHEN $2 THEN 'pending' WHEN existing_rows = 'pending' THEN "
+            "'none' ELSE existing_rows END WHERE stream_id = $1",
+            {pg::Param::Int(stream.id), pg::Param::Bool(existing_rows)});
+    }
     worker::CatalogChanged();
+    return static_cast<std::int32_t>(streams.size());
 }
 
 }  // namespace bitvelocity::stream

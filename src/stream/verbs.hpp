@@ -34,12 +34,21 @@ void AlterStream(const std::string& name, const std::vector<core::Oid>& add_tabl
 void JoinTable(std::int32_t stream_id, core::Oid table);
 void PauseStream(const std::string& name, bool paused);
 void DropStream(const std::string& name);
-void ResyncStream(const std::string& name);
+// No tables: a new slot, the next epoch, every table copied again. Tables: where the slot was lost
+// the same with only these copied; else the stream goes on with its slot and copies them.
+void ResyncStream(const std::string& name, const std::vector<core::Oid>& tables);
+// Gives every stream that is not at home here a new slot and the next epoch; returns how many.
+// `existing_rows`: copies all their tables again.
+std::int32_t AdoptStreams(bool existing_rows);
 // The bronze table of `source`, written by the database's one embedded stream.
 core::Oid CreateBronze(core::Oid source, const std::string& target,
                        const std::string& on_missing_key);
 
 // False at the timeout. Waits for the stream to run and for everything before `lsn` to be durable.
 bool WaitForStream(const std::string& name, std::uint64_t lsn, std::int64_t timeout_ms);
+
+// Waits until everything committed by now is durable in the sink and confirmed to the slot, and the
+// stream is paused with its processes gone; returns the slot's position. Throws at the timeout.
+std::uint64_t DrainStream(const std::string& name, std::int64_t timeout_ms);
 
 }  // namespace bitvelocity::stream

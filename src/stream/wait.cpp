@@ -8,6 +8,7 @@
 #include "pg/postgres.hpp"
 
 #include "stream/shared.hpp"
+#include "stream/slot.hpp"
 
 namespace bitvelocity::stream {
 
@@ -30,6 +31,8 @@ struct Look {
     std::string phase;
     std::string reason;
     bool pending = false;
+    bool home = false;
+    std::string slot;
 };
 
 // As of now: a snapshot of its own, for the stream may change while the statement waits.
@@ -46,7 +49,8 @@ Look LookAt(const std::string& name) {
         const pg::Rows rows = spi.Execute(
             "SELECT stream_id, paused, phase, coalesce(phase_reason, ''), EXISTS (SELECT FROM "
             "bitvelocity.stream_table t WHERE t.stream_id = s.stream_id AND existing_rows = "
-            "'pending') FROM bitvelocity.stream s WHERE stream_name = $1",
+            "'pending'), bitvelocity.stream_is_home(system_identifier, database_oid, catalog_oid), "
+            "slot_name FROM bitvelocity.stream s WHERE stream_name = $1",
             {pg::Param::Text(name)});
         if (rows.empty()) {
             pg::Throw("42704", "stream \"" + name + "\" does not exist", {},
@@ -57,14 +61,16 @@ Look LookAt(const std::string& name) {
         look.phase = rows.Text(0, 3).value_or("");
         look.reason = rows.Text(0, 4).value_or("");
         look.pending = rows.Bool(0, 5);
+        look.home = rows.Bool(0, 6);
+        look.slot = rows.Text(0, 7).value_or("");
     }
     pg::Call([]() { PopActiveSnapshot(); });
     return look;
 }
 
-void RequireNoOwnChanges() {
+void RequireNoOwnChanges(const std::string& verb) {
     if (TransactionIdIsValid(GetTopTransactionIdIfAny())) {
-        pg::Throw("55000", "wait_for_stream cannot run in a transaction that has changed something",
+        pg::Throw("55000", verb + " cannot run in a transaction that has changed something",
                   "It would wait for its own commit.", "COMMIT first.");
     }
 }
@@ -73,7 +79,7 @@ void RequireNoOwnChanges() {
 
 bool WaitForStream(const std::string& name, std::uint64_t lsn, std::int64_t timeout_ms) {
     worker::RequireAvailable();
-    RequireNoOwnChanges();
+    RequireNoOwnChanges("wait_for_stream");
     const XLogRecPtr target = pg::Call([lsn]() {
         const XLogRecPtr end = EndOfRecord(lsn != 0 ? lsn : GetXLogInsertRecPtr());
         // A commit with synchronous_commit = off may be behind it.
@@ -85,6 +91,11 @@ bool WaitForStream(const std::string& name, std::uint64_t lsn, std::int64_t time
     const std::int64_t end_us = timeout_ms < 0 ? PG_INT64_MAX : worker::Now() + timeout_ms * 1000;
     for (;;) {
         const Look look = LookAt(name);
+        if (!look.home) {
+            pg::Throw("55000", "stream \"" + name + "\" needs adoption",
+                      "Its definition came from another cluster or database.",
+                      "If this is production now, run SELECT bitvelocity.adopt_streams().");
+        }
         if (look.phase == "needs_resync") {
             pg::Throw("55000", "stream \"" + name + "\" needs a resync", look.reason + ".",
                       "Run SELECT bitvelocity.resync_stream(" + pg::QuoteLiteral(name) + ").");
@@ -119,6 +130,82 @@ bool WaitForStream(const std::string& name, std::uint64_t lsn, std::int64_t time
                 }
                 ConditionVariableCancelSleep();
             }
+            CHECK_FOR_INTERRUPTS();
+        });
+    }
+}
+
+namespace {
+
+// Asks the stream's deliverer to drain, and takes the request back, whatever happens.
+class DrainRequest {
+  public:
+    DrainRequest(Entry* entry, const std::string& name, std::int64_t until_us)
+        : entry_(entry), until_us_(until_us) {
+        std::int64_t before = entry->drain_until_us.load();
+        if (before > worker::Now() ||
+            !entry->drain_until_us.compare_exchange_strong(before, until_us)) {
+            pg::Throw("55006", "stream \"" + name + "\" is being drained already");
+        }
+    }
+    ~DrainRequest() {
+        std::int64_t mine = until_us_;
+        entry_->drain_until_us.compare_exchange_strong(mine, 0);
+    }
+    DrainRequest(const DrainRequest&) = delete;
+    DrainRequest& operator=(const DrainRequest&) = delete;
+
+  private:
+    Entry* entry_;
+    std::int64_t until_us_;
+};
+
+[[noreturn]] void NotDrained(const std::string& name, const Entry* entry) {
+    std::string lag;
+    if (entry != nullptr) {
+        const XLogRecPtr end = GetXLogInsertRecPtr();
+        const std::uint64_t durable = entry->durable_lsn.load();
+        lag = std::to_string(end > durable ? end - durable : 0) +
+              " bytes of WAL are not yet durable in the sink.";
+    }
+    pg::Throw("55000", "stream \"" + name + "\" was not drained in time", lag,
+              "stream_status says why it is behind; raise the timeout, or end the writers first.");
+}
+
+}  // namespace
+
+std::uint64_t DrainStream(const std::string& name, std::int64_t timeout_ms) {
+    worker::RequireAvailable();
+    RequireNoOwnChanges("drain_stream");
+    const std::int64_t end_us = worker::Now() + timeout_ms * 1000;
+    const bool delivered = WaitForStream(name, 0, timeout_ms);
+    Look look = LookAt(name);
+    Entry* entry = FindEntry(MyDatabaseId, look.stream_id, "", false);
+    if (!delivered || entry == nullptr) {
+        NotDrained(name, entry);
+    }
+    const DrainRequest request(entry, name, end_us);
+    entry->drain_lsn.store(0);
+    pg::Call([entry]() { WakeDeliverer(entry); });
+    for (;;) {
+        look = LookAt(name);
+        const bool gone = entry->decoder_pid.load() == 0 && entry->deliverer_pid.load() == 0;
+        const std::uint64_t passed = entry->drain_lsn.load();
+        if (look.paused && gone) {
+            const SlotFacts slot = pg::Call([n = look.slot.c_str()]() { return LookUpSlot(n); });
+            if (passed != 0 && slot.confirmed_flush >= passed) {
+                return slot.confirmed_flush;
+            }
+            pg::Throw("55000", "stream \"" + name + "\" was paused before it was drained", {},
+                      "Run resume_stream, then drain_stream again.");
+        }
+        if (worker::Now() >= end_us) {
+            NotDrained(name, entry);
+        }
+        pg::Call([]() {
+            (void)WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, 20,
+                            PG_WAIT_EXTENSION);
+            ResetLatch(MyLatch);
             CHECK_FOR_INTERRUPTS();
         });
     }

@@ -29,6 +29,7 @@ namespace {
 
 constexpr std::int64_t kListEvery = 60'000'000;
 constexpr std::int64_t kRetryList = 1'000'000;
+constexpr std::int64_t kWatchEvery = 5'000'000;
 // Longer than the stopping deadline of a stream; afterwards its processes end without us.
 constexpr std::int64_t kStopLimit = 10'000'000;
 
@@ -44,6 +45,7 @@ class Scheduler {
     void TakeRequests(std::int64_t now);
     void List(std::int64_t now);
     bool ListOne(int index, std::int64_t now);
+    void Watch(std::int64_t now);
     void ReportListFailure(const char* kind, const core::Error& error, std::int64_t now);
     void StopAll();
     void WaitForPredecessors();
@@ -58,6 +60,7 @@ class Scheduler {
     Oid extension_ = InvalidOid;
     std::uint64_t catalog_version_ = 0;
     std::int64_t list_at_ = 0;
+    std::int64_t watch_at_ = 0;
     std::int64_t list_failing_since_ = 0;
     std::int64_t list_logged_at_ = 0;
 };
@@ -137,6 +140,9 @@ void Scheduler::Run() {
         }
         if (now >= list_at_) {
             List(now);
+        }
+        if (now >= watch_at_) {
+            Watch(now);
         }
         services_.Step(now);
         if (services_.TakeLeftovers()) {
@@ -292,6 +298,24 @@ bool Scheduler::ListOne(int index, std::int64_t now) {
     return true;
 }
 
+void Scheduler::Watch(std::int64_t now) {
+    watch_at_ = now + kWatchEvery;
+    for (int i = 0; i < CapabilityCount(); ++i) {
+        const Capability& capability = GetCapability(i);
+        if (capability.watch == nullptr) {
+            continue;
+        }
+        const core::Status status = pg::Catch([&capability]() {
+            pg::TransactionScope transaction;
+            capability.watch();
+            transaction.Commit();
+        });
+        if (!status.ok()) {
+            ReportListFailure(capability.kind, status.error(), now);
+        }
+    }
+}
+
 // What was listed before goes on. A lock that DDL holds is no news until it lasts.
 void Scheduler::ReportListFailure(const char* kind, const core::Error& error, std::int64_t now) {
     const std::int64_t interval = std::int64_t{1'000'000} * pg::settings::log_interval_s;
@@ -374,7 +398,7 @@ void Scheduler::Uninstall() {
 }
 
 std::int64_t Scheduler::Timeout(std::int64_t now) const {
-    std::int64_t next = list_at_;
+    std::int64_t next = std::min(list_at_, watch_at_);
     for (const std::int64_t time : {services_.NextTime(now), tasks_.NextTime(now)}) {
         if (time >= 0) {
             next = std::min(next, time);

@@ -51,6 +51,10 @@ struct Capability {
     const char* process_names[kMaxServiceProcesses] = {};  // "decoder", "deliverer"
     void (*process_mains[kMaxServiceProcesses])(const ServiceStart&) = {};
 
+    // In the scheduler, about every 5 s, inside a transaction: looks at what may change without a
+    // change of the catalogue. An error is logged as one of listing is.
+    void (*watch)() = nullptr;
+
     // Tasks. list_tasks: as list_services. A task that is new, or whose scheduler has just started,
     // is due at once. run_task: in a task worker connected as task.owner, outside a transaction; it
     // throws (pg::PgError, pg::StatusError) or returns. Of the task only key, name, owner, timeouts

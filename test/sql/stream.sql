@@ -62,6 +62,9 @@ SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], sink => 'kafk
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], sink => 'kafka', options => '{"kafka.sasl.password": "x"}')$$);
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], sink => 'kafka', options => '{"kafka.bootstrap.servers": "x"}')$$);
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], sink => 'bronze', options => '{"topic": "x"}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"wal_limit": "10 gb"}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"wal_policy": "drop"}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"catalog_xmin_limit": 0}')$$);
 
 -- Streams that are not there
 SELECT refusal($$SELECT alter_stream('missing')$$);
@@ -69,12 +72,19 @@ SELECT refusal($$SELECT alter_stream(NULL)$$);
 SELECT refusal($$SELECT pause_stream('missing')$$);
 SELECT refusal($$SELECT resume_stream('missing')$$);
 SELECT refusal($$SELECT drop_stream('missing')$$);
+SELECT refusal($$SELECT resync_stream(NULL)$$);
+SELECT refusal($$SELECT drain_stream(NULL)$$);
+SELECT refusal($$SELECT drain_stream('missing', NULL)$$);
+SELECT refusal($$SELECT adopt_streams(NULL)$$);
 SELECT count(*) FROM stream_status;
 
 -- Rights
 SET ROLE regress_stream_user;
 SELECT bitvelocity.create_stream('a', ARRAY[]::regclass[]);
 SELECT bitvelocity.drop_stream('a');
+SELECT bitvelocity.drain_stream('a');
+SELECT bitvelocity.adopt_streams();
+SELECT bitvelocity.resync_stream('a');
 SELECT * FROM bitvelocity.stream_status;
 SELECT * FROM bitvelocity.stream;
 RESET ROLE;

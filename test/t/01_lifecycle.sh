@@ -65,11 +65,11 @@ deux=$(oid_of two)
 sql -d two -c "INSERT INTO orders VALUES (3, 3)"
 eventually "and delivers" bronze_has two 3
 eventually "the clone gets a scheduler" has_processes clone scheduler 1
-is "its stream is the template's: foreign" "$(sql -d clone -c "SELECT state FROM bitvelocity.stream_status")" foreign
+is "its stream is the template's: it needs adoption" "$(sql -d clone -c "SELECT state FROM bitvelocity.stream_status")" needs_adoption
 is "check_setup() says so" "$(sql -d clone -c "SELECT fix FROM bitvelocity.check_setup() WHERE object = 'stream s'")" \
-    "SELECT bitvelocity.resync_stream('s');"
-sql -d clone -c "SELECT bitvelocity.resync_stream('s')" >/dev/null
-eventually "after resync_stream() it streams with a slot of its own" streaming clone
+    "SELECT bitvelocity.adopt_streams();  -- only if this is production now"
+sql -d clone -c "SELECT bitvelocity.adopt_streams()" >/dev/null
+eventually "after adopt_streams() it streams with a slot of its own" streaming clone
 is "that is one slot each" "$(slots two) $(slots clone)" "1 1"
 check "CREATE DATABASE ... TEMPLATE of the database one is connected to" sql -d two -c "CREATE DATABASE clone2 TEMPLATE two"
 eventually "it streams on" streaming two

@@ -24,8 +24,14 @@ check "it is promoted" sql -c "SELECT pg_promote()"
 eventually "the launcher starts" eval '[ "$(sql -c "SELECT count(*) FROM pg_stat_activity WHERE backend_type = '"'bitvelocity launcher'"'")" = 1 ]'
 eventually "and the scheduler" eval '[ "$(sql -d one -c "SELECT count(*) FROM bitvelocity.worker_status WHERE process = '"'scheduler'"' AND pid IS NOT NULL")" = 1 ]'
 eventually "the slot did not survive: needs_resync" eval '[ "$(sql -d one -c "SELECT state FROM bitvelocity.stream_status")" = needs_resync ]'
+is "with the reason" "$(sql -d one -c "SELECT last_error ~ 'is gone: it was dropped, or this server was restored or promoted without it' FROM bitvelocity.stream_status")" t
 is "check_setup() says what to do" "$(sql -d one -c "SELECT fix FROM bitvelocity.check_setup() WHERE object = 'stream s'")" \
     "SELECT bitvelocity.resync_stream('s');"
+sql -d one -c "SELECT bitvelocity.resync_stream('s')" >/dev/null
+eventually "resync_stream makes a slot here" eval '[ "$(sql -d one -c "SELECT state FROM bitvelocity.stream_status")" = streaming ]'
+sql -d one -c "INSERT INTO orders VALUES (2)"
+check "changes of the promoted server arrive" sql -d one -c "SELECT bitvelocity.wait_for_stream('s')"
+is "with the next epoch" "$(sql -d one -c "SELECT source_epoch FROM bronze_orders ORDER BY sequence DESC LIMIT 1")" 2
 use a
 check "the primary streams on" eval '[ "$(sql -d one -c "SELECT state FROM bitvelocity.stream_status")" = streaming ]'
 finish

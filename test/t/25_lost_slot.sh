@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A slot that was dropped or invalidated: the stream says what happened and what to do; resync_stream brings every
+# A slot that was dropped, invalidated, replaced or advanced by somebody: the stream says what happened and what to do; resync_stream brings every
 # row again with the next epoch.
 . "$(dirname "$0")/../check/script.sh"
 . "$(dirname "$0")/../check/stream.sh"
@@ -80,10 +80,68 @@ is "the status shows it before it is resumed" "$(sql -c "SELECT wal_status FROM 
 sql -c "ALTER SYSTEM RESET max_slot_wal_keep_size" -c "SELECT pg_reload_conf()" -c "SELECT bitvelocity.resume_stream('bronze')" >/dev/null
 told invalidated
 again invalidated 3
-is "the log says it once each" "$(grep -c 'is lost' "$BV_TMP/a/server.log")" 2
+is "the log says it once each" "$(grep -c 'needs a resync: ' "$BV_TMP/a/server.log")" 2
+
+# The slot that the stream left is good, also after a crash
+reason_has() { sql -c "SELECT last_error FROM bitvelocity.stream_status" | tee /dev/stderr | grep -q "$1"; }
+"$BV_SERVER" restart "$BV_TMP/a" immediate
+check "after a crash the stream goes on with its slot" synced
+
+# Dropped and made anew by somebody under the same name, with changes between
+pause() {
+    sql -c "SELECT bitvelocity.pause_stream('bronze')" >/dev/null
+    eventually "$1: paused" paused
+}
+resume() { sql -c "SELECT bitvelocity.resume_stream('bronze')" >/dev/null; }
+pause replaced
+sql -c "SELECT pg_drop_replication_slot('$(slot)')" -c "INSERT INTO t VALUES (3002, 'before the new slot')" \
+    -c "SELECT pg_create_logical_replication_slot('$(slot)', 'pgoutput')" >/dev/null
+resume
+told replaced
+check "replaced: the reason says so" reason_has "was replaced or advanced by somebody else: it begins at"
+eventually "replaced: the useless slot is dropped" eval '[ "$(sql -c "SELECT count(*) FROM pg_replication_slots")" = 0 ]'
+again replaced 4
+
+# Made anew with another plugin
+pause 'another kind'
+sql -c "SELECT pg_drop_replication_slot('$(slot)')" -c "SELECT pg_create_logical_replication_slot('$(slot)', 'test_decoding')" >/dev/null
+resume
+told 'another kind'
+check "another kind: the reason says so" reason_has "was replaced by one of another kind"
+
+# Advanced by hand: what lies between was never delivered
+sql -c "SELECT bitvelocity.resync_stream('bronze')" >/dev/null
+eventually "resync_stream starts it again" synced
+pause advanced
+sql -c "INSERT INTO t VALUES (3003, 'skipped')" -c "SELECT pg_replication_slot_advance('$(slot)', pg_current_wal_lsn())" >/dev/null
+resume
+told advanced
+again advanced 6
+
+# The record beside the slot is gone: nothing is known of the slot
+pause unrecorded
+rm "$BV_TMP/a/data/bitvelocity/$(slot)"
+resume
+told unrecorded
+check "unrecorded: the reason says so" reason_has "nothing is recorded of its position"
+again unrecorded 7
+is "records of slots that are gone are gone, too" "$(ls "$BV_TMP/a/data/bitvelocity")" "$(slot)"
+
+# Only some tables
+sql -c "CREATE TABLE u (id int PRIMARY KEY)" -c "INSERT INTO u VALUES (1)" -c "SELECT bitvelocity.create_bronze('u')" >/dev/null
+eventually "a second table joins" synced
+check "a table that is not in the stream is refused" refused "SELECT bitvelocity.resync_stream('bronze', ARRAY['bitvelocity.stream']::regclass[])" 42704 "is not in stream"
+reads() { sql -c "SELECT count(*) FROM bronze_$1 WHERE operation_type = 'READ'"; }
+read_t=$(reads t)
+before=$(slot)
+sql -c "SELECT bitvelocity.resync_stream('bronze', ARRAY['u']::regclass[])" >/dev/null
+eventually "the rows of one table come again" eval '[ "$(reads u)" = 2 ]'
+is "those of the other do not" "$(reads t)" "$read_t"
+check "and the stream goes on" synced
+is "with its slot" "$(slot)" "$before"
 
 # A resync of a healthy stream, and one that is dropped while it is lost
-again 'on demand' 4
+again 'on demand' 8
 sql -c "SELECT bitvelocity.pause_stream('bronze')" >/dev/null
 eventually "paused once more" paused
 sql -c "SELECT pg_drop_replication_slot('$(slot)')" -c "SELECT bitvelocity.resume_stream('bronze')" >/dev/null
@@ -93,7 +151,7 @@ nothing_left() { [ "$(sql -c "SELECT (SELECT count(*) FROM pg_replication_slots)
 sql -c "SELECT bitvelocity.create_bronze('t')" >/dev/null
 eventually "and made anew beside its bronze table" synced
 is "with every row" "$(sql -c "SELECT count(*) = (SELECT count(*) FROM t) FROM bronze_t WHERE operation_type = 'READ' AND source_epoch = 1
-    AND commit_lsn > (SELECT max(commit_lsn) FROM bronze_t WHERE source_epoch = 4)")" t
+    AND commit_lsn > (SELECT max(commit_lsn) FROM bronze_t WHERE source_epoch = 8)")" t
 
 # Slots and origins go as soon as the processes have, not with the next look around
 began=$SECONDS
