@@ -51,6 +51,17 @@ bool Collect(Node* node, void* context) {
     return pg::compat::WalkExpression(node, Collect, context);
 }
 
+bool IsGrouped(const Query* query, const TargetEntry* entry) {
+    ListCell* cell = nullptr;
+    foreach (cell, query->groupClause) {
+        if (entry->ressortgroupref != 0 &&
+            lfirst_node(SortGroupClause, cell)->tleSortGroupRef == entry->ressortgroupref) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // Why only the whole result can be recomputed; null: touched groups suffice.
 const char* WhyFull(const Query* query, int relations) {
     if (query->setOperations != nullptr) {
@@ -83,6 +94,11 @@ const char* WhyFull(const Query* query, int relations) {
     ListCell* cell = nullptr;
     foreach (cell, query->targetList) {
         const auto* target = lfirst_node(TargetEntry, cell);
+        // Touched groups are written down as JSON, where NULL and the JSON value null are the same.
+        if (IsGrouped(query, target) &&
+            getBaseType(exprType(reinterpret_cast<Node*>(target->expr))) == JSONBOID) {
+            return "it groups by jsonb";
+        }
         if (!target->resjunk || target->ressortgroupref == 0) {
             continue;
         }
@@ -94,17 +110,6 @@ const char* WhyFull(const Query* query, int relations) {
         }
     }
     return nullptr;
-}
-
-bool IsGrouped(const Query* query, const TargetEntry* entry) {
-    ListCell* cell = nullptr;
-    foreach (cell, query->groupClause) {
-        if (entry->ressortgroupref != 0 &&
-            lfirst_node(SortGroupClause, cell)->tleSortGroupRef == entry->ressortgroupref) {
-            return true;
-        }
-    }
-    return false;
 }
 
 const char* CheckRelations(const List* relations) {

@@ -103,6 +103,18 @@ SELECT distance, source_dataset, target_dataset FROM lineage_of('bronze_orders',
 SELECT DISTINCT dependency_level FROM data_lineage;
 SELECT * FROM lineage_of('gold_daily', 'sideways');
 
+-- NULL and the JSON value null are two groups
+CREATE TABLE facts (kind jsonb, amount int);
+SELECT create_rollup('by_kind', 'SELECT kind, sum(amount) AS total FROM facts GROUP BY kind');
+INSERT INTO facts VALUES (NULL, 1), ('null', 2), ('"a"', 4);
+SELECT * FROM refresh_dataset('by_kind');
+UPDATE facts SET amount = 20 WHERE kind = 'null';
+SELECT * FROM refresh_dataset('by_kind');
+SELECT kind, total FROM by_kind ORDER BY total;
+SELECT value FROM explain_dataset('by_kind') WHERE item = 'recomputes';
+SELECT drop_dataset('by_kind', keep_table => false);
+DROP TABLE facts;
+
 -- pause, wait
 SELECT pause_dataset('silver_open');
 SELECT * FROM refresh_dataset('silver_open');

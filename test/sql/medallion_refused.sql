@@ -97,6 +97,12 @@ WHERE raw_payload->>'id' = '7003';
 SELECT * FROM compare();
 SELECT key, state FROM apart WHERE dataset = 'many' AND key->>0 LIKE '700_' ORDER BY source_sequence;
 
+-- What is in bronze outlives its source table, and the rules of that.
+SELECT add_quality_rule('orders', 'NOT_NULL', 'body', name => 'has body') IS NOT NULL AS made;
+DROP TABLE orders;
+SELECT arrive('INSERT', version(7500, '{"body": null}'));
+SELECT * FROM compare();
+
 -- What is not about a row is an error of the refresh, and nothing of it stays.
 SELECT arrive('INSERT', version(8001, '{"at": "-"}'));
 SELECT arrive('INSERT', version(8002));
