@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/ack_window.hpp"
+#include "core/failpoint.hpp"
 #include "format/options.hpp"
 #include "pipeline/message_headers.hpp"
 #include "pipeline/registered_schemas.hpp"
@@ -175,6 +176,7 @@ core::Status MessageSink::Boundary(bool idle) {
 core::Status MessageSink::Poll() {
     messages_since_poll_ = 0;
     BV_RETURN_IF_ERROR(transport_->Poll(*this));
+    BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::deliverer_acknowledged));
     Advance();
     // The policy is to stop: nothing behind a lost message may be confirmed or sent.
     return failure_ ? core::Status(*failure_) : core::Status::Ok();
@@ -224,6 +226,7 @@ core::Status MessageSink::Deliver(const format::Message& message) {
     outgoing.tag = (destination_->table << kTableShift) | (transaction_ & kTransactionMask);
     BV_RETURN_IF_ERROR(SendWhenRoom(outgoing));
     window_.Sent();
+    BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::deliverer_sent));
     return ++messages_since_poll_ >= kMessagesPerPoll ? Poll() : core::Status::Ok();
 }
 

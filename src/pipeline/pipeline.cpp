@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "core/failpoint.hpp"
 #include "wal/frame.hpp"
 
 namespace bitvelocity::pipeline {
@@ -122,6 +123,7 @@ core::Status Pipeline::WriteSnapshotRow(const core::Change& change) {
         impl_->in_snapshot_ = true;
     }
     ++impl_->statistics_.rows;
+    BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::deliverer_row_copied));
     return impl_->sink_.Write(change);
 }
 

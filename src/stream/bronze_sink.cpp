@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "core/failpoint.hpp"
 #include "pg/boundary.hpp"
 #include "pg/spi.hpp"
 #include "stream/shared.hpp"
@@ -212,7 +213,9 @@ void BronzeSink::CommitBatch() {
     batch_->writers.clear();
     replorigin_session_origin_lsn = pending_.value;
     replorigin_session_origin_timestamp = GetCurrentTimestamp();
+    pg::ThrowIfError(core::PassFailpoint(core::Failpoint::bronze_committing));
     batch_->transaction->Commit();
+    pg::ThrowIfError(core::PassFailpoint(core::Failpoint::bronze_committed));
     batch_.reset();
     durable_ = std::max(durable_, pending_);
     for (const core::Oid table : written) {

@@ -2,6 +2,7 @@
 
 #include "stream/definition.hpp"
 #include "pg/boundary.hpp"
+#include "pg/failpoint.hpp"
 #include "pg/scopes.hpp"
 #include "pg/settings.hpp"
 #include "pg/slot_compat.hpp"
@@ -67,6 +68,7 @@ void Write(LogicalDecodingContext* context, XLogRecPtr lsn, TransactionId /*xid*
         AppendFrame(&g_decoding.sender, lsn, g_decoding.types.data,
                     static_cast<std::size_t>(g_decoding.types.len));
     }
+    pg::PassFailpoint(core::Failpoint::decoder_framed);
 }
 
 bool FilterByOrigin(LogicalDecodingContext* /*context*/, RepOriginId origin) {
@@ -231,6 +233,7 @@ void DecodeUntilStopped() {
             }
             LogicalDecodingProcessRecord(context, context->reader);
             g_decoding.processed = context->reader->EndRecPtr;
+            pg::PassFailpoint(core::Failpoint::decoder_decoded);
             entry->read_lsn.store(context->reader->EndRecPtr, std::memory_order_relaxed);
             // Much WAL of others may go by without a change for us.
             if (context->reader->EndRecPtr - g_decoding.announced > 16UL * 1024 * 1024) {
@@ -263,9 +266,11 @@ void Finish() {
     if (entry->stop_deadline_us.load() == 0) {
         entry->stop_deadline_us.store(worker::Now() + kStopUs);
     }
+    pg::PassFailpoint(core::Failpoint::decoder_stopping);
     Announce(g_decoding.processed);
     SendBatch(&g_decoding.sender);
     CloseSender(&g_decoding.sender);
+    pg::PassFailpoint(core::Failpoint::decoder_closed);
     while (!entry->delivered.load() && entry->deliverer_pid.load() != 0 &&
            worker::Now() < entry->stop_deadline_us.load() + 500'000) {
         worker::Wait(20);

@@ -1,5 +1,6 @@
 #include "stream/deliverer.hpp"
 
+#include "core/failpoint.hpp"
 #include "pg/boundary.hpp"
 #include "pg/scopes.hpp"
 #include "pg/spi.hpp"
@@ -97,6 +98,7 @@ void Delivery::OpenSink() {
     entry_->resume_lsn.store(resume_.value);
     entry_->durable_lsn.store(resume_.value);
     entry_->deliverer_ready.store(true);
+    pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_opened));
 }
 
 // Not a failure that another attempt could mend: the stream rests until somebody resyncs it.
@@ -140,6 +142,7 @@ bool Delivery::WaitForSlot() {
         }
         pg::Call([]() { worker::Wait(100); });
     }
+    pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_slot_seen));
     if (definition_.phase == "starting") {
         pg::TransactionScope transaction;
         {
@@ -171,6 +174,7 @@ bool Delivery::CopyRows() {
             return false;
         }
     }
+    pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_copied));
     filter_ = MakeCopyFilter(definition_, position, *sink_);
     pipeline_ = std::make_unique<pipeline::Pipeline>(ParserOptions(), resume_,
                                                      filter_ != nullptr ? *filter_ : *sink_);
@@ -304,10 +308,13 @@ void Delivery::Deliver() {
             return;
         }
         if (received == Received::kBatch) {
+            pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_received));
             pg::ThrowIfError(pipeline_->Feed({reinterpret_cast<const std::byte*>(bytes), length}));
             pg::ThrowIfError(pipeline_->Boundary(false));
+            pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_fed));
             Publish();
             ServeDrain();
+            pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_published));
             pg::Call([]() { CHECK_FOR_INTERRUPTS(); });
             continue;
         }
@@ -325,6 +332,7 @@ void Delivery::Finish() {
         const std::int64_t deadline = entry_->stop_deadline_us.load();
         const std::int64_t left = deadline == 0 ? kStopUs : deadline - worker::Now();
         const bool down = !sink_->health().reachable;
+        pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_draining));
         const core::Status drained =
             sink_->Drain(down ? 0 : std::max<std::int64_t>(left / 1000, 0));
         if (!drained.ok() && drained.error().sqlstate != core::kQueryCanceled) {
@@ -332,6 +340,7 @@ void Delivery::Finish() {
         }
     }
     Publish();
+    pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_drained));
     entry_->delivered.store(true);
     WakeDecoder(entry_);
 }

@@ -1,6 +1,7 @@
 #include "stream/process.hpp"
 
 #include "pg/boundary.hpp"
+#include "pg/failpoint.hpp"
 #include "pg/scopes.hpp"
 #include "pg/settings.hpp"
 #include "worker/loop.hpp"
@@ -109,6 +110,7 @@ void RunProcess(const worker::ServiceStart& start, Role role,
     worker::Connect(start.database);
     Entry* entry = pg::Call([&start, role]() {
         PinSettings(role);
+        pg::ReadFailpoint();
         Entry* mine =
             FindEntry(start.database, static_cast<std::int32_t>(start.id), start.name, true);
         if (mine == nullptr) {

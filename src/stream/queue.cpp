@@ -1,5 +1,6 @@
 #include "stream/queue.hpp"
 
+#include "pg/failpoint.hpp"
 #include "worker/loop.hpp"
 
 namespace bitvelocity::stream {
@@ -78,6 +79,7 @@ void SendBatch(Sender* sender) {
         WaitForRoom(sender->entry);
     }
     sender->length = 0;
+    pg::PassFailpoint(core::Failpoint::decoder_sent);
     // One huge row must not keep its buffer for ever.
     if (sender->capacity > 16 * kBatchBytes) {
         sender->batch = static_cast<char*>(repalloc_huge(sender->batch, 2 * kBatchBytes));

@@ -1,5 +1,6 @@
 #include "stream/slot.hpp"
 
+#include "pg/failpoint.hpp"
 #include "pg/slot_compat.hpp"
 #include "worker/loop.hpp"
 
@@ -48,6 +49,7 @@ void CreateSlot(const char* name) {
     ReplicationSlotPersist();
     FreeDecodingContext(context);
     ReplicationSlotRelease();
+    pg::PassFailpoint(core::Failpoint::decoder_slot_made);
     worker::PrepareSignals();
     Assert((MyProc->statusFlags & PROC_IN_LOGICAL_DECODING) == 0);
 }
@@ -56,11 +58,14 @@ void ConfirmSlot(XLogRecPtr lsn) {
     if (lsn <= MyReplicationSlot->data.confirmed_flush) {
         return;
     }
+    pg::PassFailpoint(core::Failpoint::decoder_confirming);
     LogicalConfirmReceivedLocation(lsn);
+    pg::PassFailpoint(core::Failpoint::decoder_saving);
     // Confirming alone dirties the slot only when its horizon moves; without the save a clean
     // restart would deliver again what was confirmed.
     ReplicationSlotMarkDirty();
     ReplicationSlotSave();
+    pg::PassFailpoint(core::Failpoint::decoder_saved);
 }
 
 bool DropSlot(const char* name) {

@@ -2,6 +2,7 @@
 
 #include "worker/signals.hpp"
 
+#include "pg/failpoint.hpp"
 #include "pg/postgres.hpp"
 
 namespace bitvelocity::worker {
@@ -78,6 +79,7 @@ bool Wait(std::int64_t timeout_ms, int fd) {
     if (ConfigReloadPending) {
         ConfigReloadPending = false;
         ProcessConfigFile(PGC_SIGHUP);
+        pg::ReadFailpoint();
         return true;
     }
     return false;
