@@ -50,7 +50,11 @@ namespace bitvelocity::core {
     X(deliverer_draining)     \
     X(deliverer_drained)      \
     X(bronze_committing)      \
-    X(bronze_committed)
+    X(bronze_committed)       \
+    X(transaction_opened)     \
+    X(transaction_ending)     \
+    X(transaction_progress)   \
+    X(transaction_committed)
 
 enum class Failpoint : std::uint8_t {
     none,

@@ -16,6 +16,7 @@
 #include "pipeline/registered_schemas.hpp"
 #include "pipeline/stream_options.hpp"
 #include "pipeline/topic.hpp"
+#include "pipeline/transaction_group.hpp"
 
 namespace bitvelocity::pipeline {
 
@@ -25,6 +26,7 @@ namespace {
 constexpr int kMessagesPerPoll = 1024;
 constexpr std::int64_t kWaitMs = 1000;
 constexpr std::int64_t kDrainSliceMs = 100;
+constexpr std::int64_t kCommitSliceMs = 20;
 
 // A message's tag: the number of its transaction, and above it which table it came from.
 constexpr int kTableShift = 48;
@@ -50,10 +52,14 @@ class MessageSink final : public sink::Sink,
           transport_(std::move(transport)),
           waiter_(waiter),
           window_(options.start),
-          durable_(options.start) {}
+          durable_(options.start) {
+        if (shaping.transactions.enabled) {
+            group_.emplace(shaping.transactions, options.source.epoch, options.timeline,
+                           options.start);
+        }
+    }
 
-    // A broker does not know how far it got.
-    core::Result<core::Lsn> ResumePosition() override { return core::Lsn{}; }
+    core::Result<core::Lsn> ResumePosition() override;
     core::Status Begin(const core::Transaction& transaction) override;
     core::Status Write(const core::Change& change) override;
     core::Status Commit(const core::Transaction& transaction) override;
@@ -63,7 +69,9 @@ class MessageSink final : public sink::Sink,
     [[nodiscard]] core::Lsn DurablePosition() const override { return durable_; }
     [[nodiscard]] int wake_fd() const override { return transport_->wake_fd(); }
     core::Status Drain(std::int64_t deadline_ms) override;
-    [[nodiscard]] bool settled() const override { return window_.outstanding() == 0; }
+    [[nodiscard]] bool settled() const override {
+        return window_.outstanding() == 0 && (!group_ || group_->empty());
+    }
     [[nodiscard]] sink::Health health() const override {
         return schemas_ && !schemas_->health().reachable ? schemas_->health()
                                                          : transport_->health();
@@ -83,6 +91,7 @@ class MessageSink final : public sink::Sink,
     core::Status SendWhenRoom(const sink::OutgoingMessage& message);
     core::Status NameTheTable(core::Error error, std::uint64_t table) const;
     void Advance();
+    core::Status CommitGroup();
 
     core::Source source_;
     std::string topic_;
@@ -98,6 +107,7 @@ class MessageSink final : public sink::Sink,
     std::uint64_t transaction_ = 0;
     int messages_since_poll_ = 0;
     std::optional<core::Error> failure_;
+    std::optional<TransactionGroup> group_;  // delivery in Kafka transactions
 
     std::unordered_map<core::Oid, Destination> destinations_;
     std::vector<std::string> tables_{std::string()};
@@ -126,6 +136,29 @@ core::Status MessageSink::OpenEncoder(const MessageSinkOptions& options,
     return core::Status::Ok();
 }
 
+// A broker alone does not know how far it got.
+core::Result<core::Lsn> MessageSink::ResumePosition() {
+    if (!group_) {
+        return core::Lsn{};
+    }
+    std::string record;
+    for (;;) {
+        auto opened = transport_->OpenTransactions(&record);
+        if (!opened.ok()) {
+            return opened.TakeStatus();
+        }
+        if (*opened == sink::Step::kDone) {
+            break;
+        }
+        BV_RETURN_IF_ERROR(transport_->Poll(*this));
+        BV_RETURN_IF_ERROR(waiter_.Wait(transport_->wake_fd(), kCommitSliceMs));
+    }
+    BV_RETURN_IF_ERROR(group_->Restore(record));
+    BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::transaction_opened));
+    Advance();
+    return group_->resume();
+}
+
 core::Status MessageSink::Begin(const core::Transaction&) {
     transaction_ = window_.Open();
     progress_ = {};
@@ -144,6 +177,9 @@ core::Status MessageSink::Write(const core::Change& change) {
         destination_ = *destination;
         destination_relation_ = oid;
     }
+    if (group_ && group_->Has(change)) {
+        return core::Status::Ok();
+    }
     change_ = &change;
     delivery_failed_ = false;
     core::Status status = encoder_->Encode(change, *this);
@@ -151,22 +187,37 @@ core::Status MessageSink::Write(const core::Change& change) {
     if (!status.ok() && !delivery_failed_) {
         return NameTheTable(status.TakeError(), destination_->table);
     }
+    if (group_ && status.ok()) {
+        group_->Wrote(change);
+        if (group_->Overdue()) {
+            return CommitGroup();
+        }
+    }
     return status;
 }
 
 core::Status MessageSink::Commit(const core::Transaction& transaction) {
     window_.Close(transaction.end_lsn);
+    if (group_) {
+        group_->Reached(transaction.end_lsn);
+    }
     Advance();
     return core::Status::Ok();
 }
 
 core::Status MessageSink::Progress(core::Lsn lsn) {
     progress_ = std::max(progress_, lsn);
+    if (group_) {
+        group_->Reached(lsn);
+    }
     Advance();
     return core::Status::Ok();
 }
 
 core::Status MessageSink::Boundary(bool idle) {
+    if (group_ && group_->Due(idle)) {
+        return CommitGroup();
+    }
     if (idle) {
         transport_->Flush();
     }
@@ -182,7 +233,43 @@ core::Status MessageSink::Poll() {
     return failure_ ? core::Status(*failure_) : core::Status::Ok();
 }
 
+// Everything since the last one becomes visible at once. An error leaves it undecided: the next
+// process of the stream finds out.
+core::Status MessageSink::CommitGroup() {
+    BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::transaction_ending));
+    const std::string record = group_->Record();
+    while (window_.outstanding() > 0) {
+        const std::uint64_t before = window_.outstanding();
+        BV_RETURN_IF_ERROR(Poll());
+        if (window_.outstanding() == before) {
+            BV_RETURN_IF_ERROR(waiter_.Wait(transport_->wake_fd(), kWaitMs));
+        }
+    }
+    bool asked = false;
+    for (;;) {
+        auto committed = transport_->CommitTransaction(record);
+        if (!committed.ok()) {
+            return committed.TakeStatus();
+        }
+        if (*committed == sink::Step::kDone) {
+            break;
+        }
+        if (!std::exchange(asked, true)) {
+            BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::transaction_progress));
+        }
+        BV_RETURN_IF_ERROR(waiter_.Wait(transport_->wake_fd(), kCommitSliceMs));
+        BV_RETURN_IF_ERROR(Poll());
+    }
+    BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::transaction_committed));
+    group_->Committed();
+    Advance();
+    return core::Status::Ok();
+}
+
 core::Status MessageSink::Drain(std::int64_t deadline_ms) {
+    if (group_) {
+        return !group_->empty() && deadline_ms > 0 ? CommitGroup() : core::Status::Ok();
+    }
     using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + std::chrono::milliseconds(deadline_ms);
     transport_->Flush();
@@ -300,6 +387,10 @@ core::Result<const Destination*> MessageSink::FindDestination(
 }
 
 void MessageSink::Advance() {
+    if (group_) {
+        durable_ = std::max(durable_, group_->committed());
+        return;
+    }
     durable_ = std::max(durable_, window_.confirmed());
     if (window_.idle()) {
         durable_ = std::max(durable_, progress_);

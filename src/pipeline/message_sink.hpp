@@ -1,7 +1,9 @@
 // MessageSink: shaping (topic, key, headers) + Encoder + Transport = a Sink for brokers.
 //
 // Promise: at-least-once, ordered per key, identities equal on every re-delivery. Holds the
-// AckWindow: DurablePosition is the longest acknowledged prefix of transactions.
+// AckWindow: DurablePosition is the longest acknowledged prefix of transactions. With `delivery` =
+// `transactional` it is what the last committed Kafka transaction reached, and ResumePosition is
+// read back from there.
 #pragma once
 
 #include <memory>
@@ -19,6 +21,7 @@ struct MessageSinkOptions {
     std::string format = "event";
     std::string options_json = "{}";  // the stream's options (topic template, ...)
     core::Lsn start;                  // the slot's confirmed position
+    std::uint32_t timeline = 0;       // of the WAL that is read
 };
 
 // `registry`: where the format's schemas are registered; the format avro needs it.

@@ -1,6 +1,7 @@
 #include "pipeline/stream_options.hpp"
 
 #include <algorithm>
+#include <cstdlib>
 #include <iterator>
 #include <set>
 
@@ -35,7 +36,9 @@ std::vector<HeaderKind> DefaultHeaders(std::string_view format) {
 }
 
 const std::set<std::string>& ShapingNames() {
-    static const std::set<std::string> names{"connection", "headers", "topic"};
+    static const std::set<std::string> names{"connection",    "delivery",       "headers",
+                                             "topic",         "progress_topic", "transaction_rows",
+                                             "transaction_ms"};
     return names;
 }
 
@@ -89,6 +92,67 @@ core::Status ReadHeaders(const json& value, std::vector<HeaderKind>& headers) {
     return core::Status::Ok();
 }
 
+constexpr std::string_view kTransactionTimeout = "transaction.timeout.ms";
+
+core::Status ReadDelivery(const json& value, TransactionOptions& transactions) {
+    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    if (text != "transactional" && text != "at_least_once") {
+        return Invalid("option \"delivery\" must be at_least_once or transactional");
+    }
+    transactions.enabled = text == "transactional";
+    return core::Status::Ok();
+}
+
+core::Status ReadCount(const std::string& name, const json& value, std::int64_t& target) {
+    if (!value.is_number_integer() || value.get<std::int64_t>() < 1 ||
+        value.get<std::int64_t>() > 10'000'000) {
+        return Invalid("option \"" + name + "\" must be a number from 1 to 10000000");
+    }
+    target = value.get<std::int64_t>();
+    return core::Status::Ok();
+}
+
+// What belongs to transactions alone; the rest is refused where there are none.
+core::Status ReadTransactions(const json& object, BrokerOptions& options) {
+    TransactionOptions& transactions = options.transactions;
+    if (object.contains("delivery")) {
+        BV_RETURN_IF_ERROR(ReadDelivery(object["delivery"], transactions));
+    }
+    for (const char* name : {"progress_topic", "transaction_rows", "transaction_ms"}) {
+        if (object.contains(name) && !transactions.enabled) {
+            return Invalid("option \"" + std::string(name) + "\" needs \"delivery\"",
+                           "Add \"delivery\": \"transactional\".");
+        }
+    }
+    if (object.contains("progress_topic")) {
+        BV_RETURN_IF_ERROR(
+            ReadText("progress_topic", object["progress_topic"], transactions.progress_topic));
+    }
+    if (object.contains("transaction_rows")) {
+        std::int64_t rows = 0;
+        BV_RETURN_IF_ERROR(ReadCount("transaction_rows", object["transaction_rows"], rows));
+        transactions.rows = static_cast<std::uint64_t>(rows);
+    }
+    if (object.contains("transaction_ms")) {
+        BV_RETURN_IF_ERROR(
+            ReadCount("transaction_ms", object["transaction_ms"], transactions.milliseconds));
+    }
+    for (const auto& [name, value] : options.properties) {
+        if (name == kTransactionTimeout) {
+            transactions.timeout_ms = std::strtoll(value.c_str(), nullptr, 10);
+            if (transactions.timeout_ms < 1000) {
+                return Invalid("option \"kafka.transaction.timeout.ms\" must be at least 1000");
+            }
+        }
+    }
+    if (transactions.milliseconds * 4 > transactions.timeout_ms) {
+        return Invalid(
+            "option \"transaction_ms\" must be at most a quarter of "
+            "kafka.transaction.timeout.ms");
+    }
+    return core::Status::Ok();
+}
+
 core::Status ReadProperty(const std::string& name, const json& value, BrokerOptions& options) {
     const std::string property = name.substr(kPropertyPrefix.size());
     if (sink::kafka::BelongsToConnectionFile(property)) {
@@ -120,6 +184,7 @@ core::Result<BrokerOptions> Read(std::string_view format, const json& object) {
             BV_RETURN_IF_ERROR(ReadProperty(name, value, options));
         }
     }
+    BV_RETURN_IF_ERROR(ReadTransactions(object, options));
     return options;
 }
 
@@ -146,6 +211,7 @@ sink::registry::HttpOptions MakeRegistryOptions(const sink::ConnectionProperties
 }
 
 sink::TransportOptions MakeTransportOptions(const BrokerOptions& options,
+                                            const core::Source& source,
                                             const sink::ConnectionProperties& connection) {
     sink::TransportOptions result;
     result.client_id = "bitvelocity";
@@ -153,6 +219,14 @@ sink::TransportOptions MakeTransportOptions(const BrokerOptions& options,
                  [](const auto& property) { return !IsForRegistry(property.first); });
     result.properties.insert(result.properties.end(), options.properties.begin(),
                              options.properties.end());
+    if (options.transactions.enabled) {
+        // The promoted standby of a server has its id, a copy that was given another one does not.
+        result.transactional_id = "bitvelocity-" + std::to_string(source.system_identifier) + "-" +
+                                  std::to_string(source.database_oid) + "-" + source.stream;
+        result.progress_topic = options.transactions.progress_topic;
+        result.properties.emplace_back(kTransactionTimeout,
+                                       std::to_string(options.transactions.timeout_ms));
+    }
     return result;
 }
 

@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/change.hpp"
 #include "core/status.hpp"
 #include "sink/connection_file.hpp"
 #include "sink/registry/http.hpp"
@@ -36,10 +37,20 @@ enum class HeaderKind : std::uint8_t {
 inline constexpr std::size_t kHeaderKinds = 11;
 [[nodiscard]] std::string_view HeaderName(HeaderKind kind);
 
+// delivery = 'transactional': how Kafka transactions are cut.
+struct TransactionOptions {
+    bool enabled = false;
+    std::uint64_t rows = 10'000;  // messages after which one ends, at a source transaction's end
+    std::int64_t milliseconds = 100;   // or after this time; at once when nothing is waiting
+    std::int64_t timeout_ms = 60'000;  // kafka.transaction.timeout.ms
+    std::string progress_topic = "__bitvelocity_progress";
+};
+
 struct BrokerOptions {
     std::string connection{sink::kDefaultConnection};
     std::string topic = "{stream}.{schema}.{table}";
     std::vector<HeaderKind> headers;  // sorted
+    TransactionOptions transactions;
     // librdkafka's names, without the prefix.
     std::vector<std::pair<std::string, std::string>> properties;
 };
@@ -51,7 +62,8 @@ struct BrokerOptions {
 
 // A stream's own properties replace those of its connection.
 [[nodiscard]] sink::TransportOptions MakeTransportOptions(
-    const BrokerOptions& options, const sink::ConnectionProperties& connection);
+    const BrokerOptions& options, const core::Source& source,
+    const sink::ConnectionProperties& connection);
 // What of a connection is for the schema registry; the broker's client is not told.
 [[nodiscard]] sink::registry::HttpOptions MakeRegistryOptions(
     const sink::ConnectionProperties& connection);

@@ -42,6 +42,12 @@ class AckHandler {
 
 enum class SendResult : std::uint8_t { kQueued, kFull };
 
+// SQLSTATE object_in_use: another process publishes as this stream.
+inline constexpr std::string_view kTakenOver = "55006";
+
+// kPending: not yet; serve Poll() and wake_fd(), then call again.
+enum class Step : std::uint8_t { kDone, kPending };
+
 class Transport {
   public:
     virtual ~Transport() = default;
@@ -54,6 +60,26 @@ class Transport {
     virtual void Flush() = 0;
     [[nodiscard]] virtual int wake_fd() const = 0;
     [[nodiscard]] virtual Health health() const = 0;
+
+    // The rest is for a transport made with a transactional id. Each call waits a tenth of a second
+    // at most. After an error the transport is of no further use: what it left undecided is decided
+    // by the next one of the same id.
+
+    // Before anything is sent: ends what an earlier transport of this id left undecided, shuts it
+    // out for good, and reads the last committed progress (empty: none).
+    virtual core::Result<Step> OpenTransactions(std::string* /*progress*/) {
+        return NoTransactions();
+    }
+    // Makes everything sent since the last call visible at once, together with the new progress.
+    // The next message begins a new transaction. kTakenOver: another transport has taken the id.
+    virtual core::Result<Step> CommitTransaction(const std::string& /*progress*/) {
+        return NoTransactions();
+    }
+
+  protected:
+    static core::Status NoTransactions() {
+        return core::Status::Fail(core::kFeatureNotSupported, "this broker has no transactions");
+    }
 };
 
 struct TransportOptions {
@@ -61,6 +87,10 @@ struct TransportOptions {
     // never logged, never shown.
     std::vector<std::pair<std::string, std::string>> properties;
     std::string client_id;
+    // Not empty: everything is sent in transactions under this id, which no two live transports
+    // share; progress is kept under it as key in `progress_topic`.
+    std::string transactional_id;
+    std::string progress_topic;
 };
 
 // The one entry of a transport's shared object. On failure returns null and fills `error`.

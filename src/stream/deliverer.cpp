@@ -36,6 +36,7 @@ class Delivery final : public sink::Waiter {
     bool CopyRows();
     void Deliver();
     void Finish();
+    void GiveWay();
 
     core::Status Wait(int wake_fd, std::int64_t timeout_ms) override;
     [[nodiscard]] const Definition& definition() const { return definition_; }
@@ -91,8 +92,9 @@ void Delivery::OpenSink() {
         options.format = definition_.format;
         options.options_json = definition_.options_json;
         options.start.value = entry_->slot_start_lsn.load();
-        sink_ = pg::ValueOrThrow(pipeline::MakeMessageSink(options, LoadTransport(definition_),
-                                                           *this, LoadRegistry(definition_)));
+        options.timeline = GetWALInsertionTimeLine();
+        sink_ = pg::ValueOrThrow(pipeline::MakeMessageSink(
+            options, LoadTransport(definition_, source_), *this, LoadRegistry(definition_)));
     }
     resume_ = pg::ValueOrThrow(sink_->ResumePosition());
     entry_->resume_lsn.store(resume_.value);
@@ -125,6 +127,18 @@ void Delivery::ReportLostSlot() {
                                 "missing from the slot."),
                       errhint("%s", advice)));
     });
+}
+
+// Somebody else publishes as this stream: coming back would shut them out in turn, for ever.
+void Delivery::GiveWay() {
+    pg::TransactionScope transaction;
+    {
+        pg::SpiScope spi;
+        spi.Execute("UPDATE bitvelocity.stream SET paused = true WHERE stream_id = $1",
+                    {pg::Param::Int(definition_.stream_id)});
+    }
+    worker::CatalogChanged();
+    transaction.Commit();
 }
 
 bool Delivery::WaitForSlot() {
@@ -354,12 +368,19 @@ void DelivererMain(const worker::ServiceStart& start) {
         if (!delivery.WaitForSlot()) {
             return;
         }
-        delivery.OpenSink();
-        if (!delivery.CopyRows()) {
-            return;
+        try {
+            delivery.OpenSink();
+            if (!delivery.CopyRows()) {
+                return;
+            }
+            delivery.Deliver();
+            delivery.Finish();
+        } catch (const pg::StatusError& error) {
+            if (error.error().sqlstate == sink::kTakenOver) {
+                delivery.GiveWay();
+            }
+            throw;
         }
-        delivery.Deliver();
-        delivery.Finish();
     });
 }
 

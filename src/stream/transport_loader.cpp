@@ -69,11 +69,12 @@ sink::ConnectionProperties ReadConnection(const pipeline::BrokerOptions& options
 
 }  // namespace
 
-std::unique_ptr<sink::Transport> LoadTransport(const Definition& definition) {
+std::unique_ptr<sink::Transport> LoadTransport(const Definition& definition,
+                                               const core::Source& source) {
     const pipeline::BrokerOptions options =
         pg::ValueOrThrow(pipeline::ParseBrokerOptions(definition.format, definition.options_json));
     const sink::TransportOptions transport =
-        pipeline::MakeTransportOptions(options, ReadConnection(options));
+        pipeline::MakeTransportOptions(options, source, ReadConnection(options));
     core::Error error;
     const auto factory = OpenFactory<sink::TransportFactory>(
         definition.sink, "bitvelocity_" + definition.sink + "_transport",

@@ -15,7 +15,8 @@ namespace bitvelocity::stream {
 // Reads bitvelocity.connection_file (refused unless only the server's user can read it), takes the
 // connection that the stream's options name and opens bitvelocity_<sink>.so. Throws; no value of
 // the file is ever in an error.
-std::unique_ptr<sink::Transport> LoadTransport(const Definition& definition);
+std::unique_ptr<sink::Transport> LoadTransport(const Definition& definition,
+                                               const core::Source& source);
 
 // The schema registry of the same connection, through bitvelocity_registry.so; null where the
 // stream's format has no schemas to register.

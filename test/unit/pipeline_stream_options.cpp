@@ -95,7 +95,7 @@ TEST(StreamOptions, TheStreamsPropertiesFollowTheConnections) {
     EXPECT_EQ(options->connection, "default");
     EXPECT_TRUE(options->headers.empty());
     const sink::TransportOptions transport =
-        MakeTransportOptions(*options, {{"bootstrap.servers", "a:1"}, {"linger.ms", "1"}});
+        MakeTransportOptions(*options, core::Source{}, {{"bootstrap.servers", "a:1"}, {"linger.ms", "1"}});
     EXPECT_EQ(transport.client_id, "bitvelocity");
     ASSERT_EQ(transport.properties.size(), 3u);
     EXPECT_EQ(transport.properties.back(), (std::pair<std::string, std::string>{"linger.ms", "5"}));

@@ -71,7 +71,14 @@ core::Result<ConfigurationPtr> MakeConfiguration(const TransportOptions& options
         BV_RETURN_IF_ERROR(SetOne(conf.get(), name, value, redactor));
     }
     for (const FixedProperty& item : kFixedProperties) {
-        BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value, redactor));
+        // In transactions the client fails messages when the transaction's time is over.
+        if (options.transactional_id.empty() || item.name != std::string_view(kMessageTimeout)) {
+            BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value, redactor));
+        }
+    }
+    if (!options.transactional_id.empty()) {
+        BV_RETURN_IF_ERROR(
+            SetOne(conf.get(), "transactional.id", options.transactional_id, redactor));
     }
     for (const Default& item : kOptional) {
         char text[64];

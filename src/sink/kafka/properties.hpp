@@ -19,12 +19,14 @@ struct FixedProperty {
     const char* value;
 };
 
+inline constexpr char kMessageTimeout[] = "message.timeout.ms";
+
 // What the promise of a stream rests on: nothing lost, nothing reordered, one thread.
 inline constexpr FixedProperty kFixedProperties[] = {
     {"enable.idempotence", "true"},
     {"acks", "all"},
     // An outage never fails a message: the stream waits and the WAL keeps what follows.
-    {"message.timeout.ms", "0"},
+    {kMessageTimeout, "0"},
     {"log.queue", "true"},
 };
 

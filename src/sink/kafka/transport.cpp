@@ -17,9 +17,10 @@
 #include <utility>
 
 #include "core/status.hpp"
+#include "sink/kafka/client.hpp"
 #include "sink/kafka/configuration.hpp"
 #include "sink/kafka/errors.hpp"
-#include "sink/kafka/producer.hpp"
+#include "sink/kafka/transactions.hpp"
 #include "sink/transport.hpp"
 
 namespace bitvelocity::sink::kafka {
@@ -45,14 +46,21 @@ struct TextHash {
 
 class KafkaTransport final : public Transport {
   public:
-    KafkaTransport(Redactor redactor, std::unique_ptr<Producer> producer)
-        : redactor_(std::move(redactor)), producer_(std::move(producer)) {}
+    KafkaTransport(const TransportOptions& options, Redactor redactor,
+                   std::unique_ptr<Client> producer)
+        : redactor_(std::move(redactor)), producer_(std::move(producer)) {
+        if (!options.transactional_id.empty()) {
+            transactions_ = std::make_unique<Transactions>(options, producer_->handle(), redactor_);
+        }
+    }
 
     core::Result<SendResult> Send(const OutgoingMessage& message) override;
     core::Status Poll(AckHandler& handler) override;
     void Flush() override;
     [[nodiscard]] int wake_fd() const override { return producer_->wake_fd(); }
     [[nodiscard]] Health health() const override { return health_; }
+    core::Result<Step> OpenTransactions(std::string* progress) override;
+    core::Result<Step> CommitTransaction(const std::string& progress) override;
 
   private:
     core::Result<rd_kafka_topic_t*> Topic(std::string_view name);
@@ -63,9 +71,11 @@ class KafkaTransport final : public Transport {
     void ClearHealth();
 
     Redactor redactor_;
-    std::unique_ptr<Producer> producer_;
+    std::unique_ptr<Client> producer_;
     // Destroyed before the producer, as librdkafka demands.
     std::unordered_map<std::string, TopicPtr, TextHash, std::equal_to<>> topics_;
+    std::unique_ptr<Transactions> transactions_;  // null: every message for itself
+    std::uint64_t unreported_ = 0;                // messages without their delivery report
     rd_kafka_topic_t* last_topic_ = nullptr;
     std::string last_topic_name_;
     Health health_;
@@ -82,8 +92,12 @@ core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
         last_topic_ = *topic;
         last_topic_name_ = message.destination;
     }
+    if (transactions_ != nullptr) {
+        BV_RETURN_IF_ERROR(transactions_->BeginIfNeeded());
+    }
     switch (const rd_kafka_resp_err_t code = Produce(last_topic_, message)) {
         case RD_KAFKA_RESP_ERR_NO_ERROR:
+            ++unreported_;
             return SendResult::kQueued;
         case RD_KAFKA_RESP_ERR__QUEUE_FULL:
             return SendResult::kFull;
@@ -181,6 +195,11 @@ void KafkaTransport::OnReports(rd_kafka_event_t* event, AckHandler& handler) {
     while (const rd_kafka_message_t* message = rd_kafka_event_message_next(event)) {
         const auto tag =
             static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(message->_private));
+        if (tag == Transactions::kProgressTag && transactions_ != nullptr) {
+            transactions_->OnProgressReport(message->err);
+            continue;
+        }
+        --unreported_;
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
             handler.OnAck(tag);
             delivered = true;
@@ -228,6 +247,10 @@ core::Status KafkaTransport::OnError(rd_kafka_event_t* event) {
 core::Status KafkaTransport::FatalError() {
     char text[512] = "";
     const rd_kafka_resp_err_t code = rd_kafka_fatal_error(producer_->handle(), text, sizeof(text));
+    if (transactions_ != nullptr && transactions_->Fenced(code)) {
+        return transactions_->FencedError(redactor_.Clean(text) + " (" + rd_kafka_err2name(code) +
+                                          ").");
+    }
     return core::Status::Fail(core::kConnectionFailure, "the Kafka producer cannot go on",
                               redactor_.Clean(text) + " (" + rd_kafka_err2name(code) + ").",
                               "The stream starts again with a new producer; messages that were "
@@ -236,6 +259,21 @@ core::Status KafkaTransport::FatalError() {
 
 void KafkaTransport::Flush() {
     // With linger.ms 0 the library sends at once; a linger that a user asked for is kept.
+}
+
+core::Result<Step> KafkaTransport::OpenTransactions(std::string* progress) {
+    if (transactions_ == nullptr) {
+        return NoTransactions();
+    }
+    return transactions_->Open(progress);
+}
+
+core::Result<Step> KafkaTransport::CommitTransaction(const std::string& progress) {
+    if (transactions_ == nullptr) {
+        return NoTransactions();
+    }
+    // The library would wait for reports that only Poll() takes.
+    return unreported_ > 0 ? core::Result<Step>(Step::kPending) : transactions_->Commit(progress);
 }
 
 core::Result<rd_kafka_topic_t*> KafkaTransport::Topic(std::string_view name) {
@@ -258,12 +296,12 @@ core::Result<std::unique_ptr<Transport>> MakeTransport(const TransportOptions& o
     if (!conf.ok()) {
         return conf.TakeStatus();
     }
-    auto producer = Producer::Create(std::move(*conf), redactor);
+    auto producer = Client::Create(RD_KAFKA_PRODUCER, std::move(*conf), redactor);
     if (!producer.ok()) {
         return producer.TakeStatus();
     }
     return std::unique_ptr<Transport>(
-        std::make_unique<KafkaTransport>(std::move(redactor), std::move(*producer)));
+        std::make_unique<KafkaTransport>(options, std::move(redactor), std::move(*producer)));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-#include "sink/kafka/producer.hpp"
+#include "sink/kafka/client.hpp"
 
 #include <cerrno>
 #include <chrono>
@@ -22,12 +22,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kDestroyLimit{1000};
 
-// Producers whose threads may still run. Plain data: it is read while the process exits.
-int live_producers = 0;
+// Clients whose threads may still run. Plain data: it is read while the process exits.
+int live_clients = 0;
 bool exit_guarded = false;
 
 void ExitGuard(int status, void*) {
-    if (live_producers > 0) {
+    if (live_clients > 0) {
         std::fflush(nullptr);  // as exit() would
         _exit(status);
     }
@@ -48,7 +48,7 @@ class SignalsBlocked {
     sigset_t saved_;
 };
 
-// Shared with the thread that destroys, which may outlive the producer.
+// Shared with the thread that destroys, which may outlive the client.
 struct Destruction {
     std::mutex mutex;
     std::condition_variable changed;
@@ -72,11 +72,11 @@ bool DestroyWithin(rd_kafka_t* handle, std::chrono::milliseconds limit) {
 
 }  // namespace
 
-core::Result<std::unique_ptr<Producer>> Producer::Create(ConfigurationPtr conf,
-                                                         const Redactor& redactor) {
-    std::unique_ptr<Producer> producer(new Producer());
-    producer->wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (producer->wake_fd_ < 0) {
+core::Result<std::unique_ptr<Client>> Client::Create(rd_kafka_type_t type, ConfigurationPtr conf,
+                                                     const Redactor& redactor) {
+    std::unique_ptr<Client> client(new Client());
+    client->wake_fd_ = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (client->wake_fd_ < 0) {
         return core::Status::Fail(core::kInternalError, "cannot create a wake descriptor",
                                   std::string(std::strerror(errno)) + ".");
     }
@@ -88,30 +88,30 @@ core::Result<std::unique_ptr<Producer>> Producer::Create(ConfigurationPtr conf,
     char text[512];
     {
         const SignalsBlocked blocked;
-        producer->handle_ = rd_kafka_new(RD_KAFKA_PRODUCER, conf.get(), text, sizeof(text));
+        client->handle_ = rd_kafka_new(type, conf.get(), text, sizeof(text));
     }
-    if (producer->handle_ == nullptr) {
-        return core::Status::Fail(core::kConfigFileError, "cannot create a Kafka producer",
+    if (client->handle_ == nullptr) {
+        return core::Status::Fail(core::kConfigFileError, "cannot create a Kafka client",
                                   redactor.Clean(text) + ".");
     }
-    (void)conf.release();  // the producer owns it now
-    ++live_producers;
+    (void)conf.release();  // the client owns it now
+    ++live_clients;
     // Logs join the other events on the main queue, which the main thread serves.
-    rd_kafka_set_log_queue(producer->handle_, nullptr);
-    producer->queue_ = rd_kafka_queue_get_main(producer->handle_);
+    rd_kafka_set_log_queue(client->handle_, nullptr);
+    client->queue_ = rd_kafka_queue_get_main(client->handle_);
     const std::uint64_t one = 1;
-    rd_kafka_queue_io_event_enable(producer->queue_, producer->wake_fd_, &one, sizeof(one));
-    return producer;
+    rd_kafka_queue_io_event_enable(client->queue_, client->wake_fd_, &one, sizeof(one));
+    return client;
 }
 
-Producer::~Producer() {
+Client::~Client() {
     if (handle_ != nullptr) {
         rd_kafka_queue_io_event_enable(queue_, -1, nullptr, 0);
         rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                     RD_KAFKA_PURGE_F_NON_BLOCKING);
         rd_kafka_queue_destroy(queue_);
         if (DestroyWithin(handle_, kDestroyLimit)) {
-            --live_producers;
+            --live_clients;
         }
     }
     if (wake_fd_ >= 0) {
@@ -119,7 +119,7 @@ Producer::~Producer() {
     }
 }
 
-void Producer::ClearWake() {
+void Client::ClearWake() {
     std::uint64_t count = 0;
     (void)!read(wake_fd_, &count, sizeof(count));
 }

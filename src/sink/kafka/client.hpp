@@ -1,4 +1,4 @@
-// Producer: owns one librdkafka producer, its event queue and its wake descriptor.
+// Client: owns one librdkafka producer or consumer, its event queue and its wake descriptor.
 //
 // Created after fork with every signal blocked, so that no thread of librdkafka, OpenSSL or SASL
 // takes a signal meant for the process. Destruction never hangs: what is queued is purged, and a
@@ -16,13 +16,13 @@
 
 namespace bitvelocity::sink::kafka {
 
-class Producer {
+class Client {
   public:
-    static core::Result<std::unique_ptr<Producer>> Create(ConfigurationPtr conf,
-                                                          const Redactor& redactor);
-    ~Producer();
-    Producer(const Producer&) = delete;
-    Producer& operator=(const Producer&) = delete;
+    static core::Result<std::unique_ptr<Client>> Create(rd_kafka_type_t type, ConfigurationPtr conf,
+                                                        const Redactor& redactor);
+    ~Client();
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
 
     [[nodiscard]] rd_kafka_t* handle() const { return handle_; }
     [[nodiscard]] int wake_fd() const { return wake_fd_; }
@@ -32,7 +32,7 @@ class Producer {
     [[nodiscard]] rd_kafka_event_t* NextEvent() { return rd_kafka_queue_poll(queue_, 0); }
 
   private:
-    Producer() = default;
+    Client() = default;
 
     rd_kafka_t* handle_ = nullptr;
     rd_kafka_queue_t* queue_ = nullptr;
