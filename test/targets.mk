@@ -1,7 +1,7 @@
 # The user's targets. Their recipes are scripts, so that they work before pg_config, a compiler or any
 # package is there; what needs packages calls test/check/deps first, which is a quick no-op later.
 
-export PG_CONFIG
+export PG_CONFIG ROUNDS SEED FIRST FAULTS WITHOUT SINKS
 
 ifneq (,$(BUILD_GOALS))
 ifeq (,$(PGXS))
@@ -42,6 +42,11 @@ bench-stream bench-outage bench-audit:
 	@test/check/deps
 	@bench/$(@:bench-%=%).sh
 
+# Rounds of writers, faults and verdicts: test/README.md. ROUNDS=, SEED=, FIRST=, FAULTS=, WITHOUT=, SINKS=bronze.
+check-faults:
+	@test/check/deps
+	@test/faults/run.sh
+
 # Writes docs/sql.md anew, from a private server.
 reference:
 	@test/check/deps build
@@ -50,4 +55,4 @@ reference:
 docker:
 	@docker/build.sh
 
-.PHONY: deps reference quickstart stop check $(CHECK_PARTS:%=check-%) bench-stream bench-outage bench-audit docker
+.PHONY: deps reference quickstart stop check check-faults $(CHECK_PARTS:%=check-%) bench-stream bench-outage bench-audit docker

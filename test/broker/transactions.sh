@@ -17,6 +17,7 @@ end_with_broker() {
     script_end
 }
 trap end_with_broker EXIT
+export BV_KAFKA_WAIT=${BV_KAFKA_WAIT:-180}
 port=19592
 port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
 until port_is_free "$port" && port_is_free $((port + 1)); do
@@ -32,7 +33,11 @@ server a restart_after_crash=on bitvelocity.connection_file="$connection"
 sql -c "CREATE EXTENSION bitvelocity" -c "CREATE TABLE orders (id int PRIMARY KEY, n bigint)" \
     -c "INSERT INTO orders SELECT i, 0 FROM generate_series(1, 100) i"
 
-refused() { sql -c "SELECT bitvelocity.create_stream('r', ARRAY['orders']::regclass[], sink => 'kafka', options => '$1')" 2>&1 | grep -q "$2"; }
+refused() {
+    local answer
+    ! answer=$(sql -c "SELECT bitvelocity.create_stream('r', ARRAY['orders']::regclass[], sink => 'kafka', options => '$1')" 2>&1) &&
+        grep -q "$2" <<<"$answer"
+}
 check "an unknown delivery is refused" refused '{"delivery": "twice"}' 'must be at_least_once or transactional'
 check "what belongs to transactions is refused without them" refused '{"transaction_ms": 5}' 'needs "delivery"'
 check "a connection cannot bring a transactional id of its own" refused '{"kafka.transactional.id": "x"}' 'cannot be set'

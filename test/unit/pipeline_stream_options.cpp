@@ -94,8 +94,8 @@ TEST(StreamOptions, TheStreamsPropertiesFollowTheConnections) {
     ASSERT_TRUE(options.ok());
     EXPECT_EQ(options->connection, "default");
     EXPECT_TRUE(options->headers.empty());
-    const sink::TransportOptions transport =
-        MakeTransportOptions(*options, core::Source{}, {{"bootstrap.servers", "a:1"}, {"linger.ms", "1"}});
+    const sink::TransportOptions transport = MakeTransportOptions(
+        *options, core::Source{}, {{"bootstrap.servers", "a:1"}, {"linger.ms", "1"}});
     EXPECT_EQ(transport.client_id, "bitvelocity");
     ASSERT_EQ(transport.properties.size(), 3u);
     EXPECT_EQ(transport.properties.back(), (std::pair<std::string, std::string>{"linger.ms", "5"}));
