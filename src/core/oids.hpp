@@ -18,6 +18,7 @@ inline constexpr Oid kOidOid = 26;
 inline constexpr Oid kOidVectorOid = 30;
 inline constexpr Oid kJsonOid = 114;
 inline constexpr Oid kXmlOid = 142;
+inline constexpr Oid kPointOid = 600;
 inline constexpr Oid kFloat4Oid = 700;
 inline constexpr Oid kFloat8Oid = 701;
 inline constexpr Oid kMoneyOid = 790;
@@ -41,6 +42,12 @@ inline constexpr Oid kPgLsnOid = 3220;
 inline constexpr Oid kTsvectorOid = 3614;
 inline constexpr Oid kTsqueryOid = 3615;
 inline constexpr Oid kJsonbOid = 3802;
+inline constexpr Oid kInt4RangeOid = 3904;
+inline constexpr Oid kNumRangeOid = 3906;
+inline constexpr Oid kTsRangeOid = 3908;
+inline constexpr Oid kTstzRangeOid = 3910;
+inline constexpr Oid kDateRangeOid = 3912;
+inline constexpr Oid kInt8RangeOid = 3926;
 
 // OIDs below this one belong to the server itself (access/transam.h: FirstNormalObjectId).
 inline constexpr Oid kFirstUserOid = 16384;

@@ -30,7 +30,7 @@ core::Result<std::unique_ptr<Encoder>> MakeEncoder(const EncoderOptions& options
     if (options.format == "cloudevents") {
         return cloudevents::MakeCloudEventsEncoder(read->cloudevents, options.source);
     }
-    return debezium::MakeDebeziumEncoder(read->debezium, options.source);
+    return debezium::MakeDebeziumEncoder(read->debezium, options.source, options.start);
 }
 
 }  // namespace bitvelocity::format

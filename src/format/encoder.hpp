@@ -49,6 +49,8 @@ class Encoder {
     // more. The message borrows until the call returns. An error concerns this change only
     // (poison).
     virtual core::Status Encode(const core::Change& change, MessageHandler& handler) = 0;
+    // Everything of a transaction was encoded; `end` is behind its commit record.
+    virtual void Commit(core::Lsn end) { (void)end; }
 };
 
 struct EncoderOptions {
@@ -56,6 +58,7 @@ struct EncoderOptions {
     std::string options_json = "{}";  // the stream's options, one JSON object
     core::Source source;
     avro::SchemaIds* schema_ids = nullptr;  // of the format avro, which cannot do without
+    core::Lsn start{};  // everything before was delivered in an earlier life; invalid: unknown
 };
 
 [[nodiscard]] const std::set<std::string>& EncoderFormats();

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "core/oids.hpp"
+#include "format/array_json.hpp"
 #include "format/text_forms.hpp"
 
 namespace bitvelocity::format {
@@ -59,44 +60,9 @@ void WriteTime(JsonWriter& out, std::string_view text, bool zoned) {
     out.Raw('"');
 }
 
-class ArrayToJson final : public ArrayVisitor {
-  public:
-    ArrayToJson(JsonWriter& out, const ValuePlan& element) : out_(out), element_(element) {}
-
-    void OnOpen() override {
-        Separate();
-        out_.Raw('[');
-        first_ = true;
-    }
-    void OnClose() override {
-        out_.Raw(']');
-        first_ = false;
-    }
-    void OnElement(bool is_null, std::string_view text) override {
-        Separate();
-        if (is_null) {
-            out_.Null();
-        } else {
-            WriteValue(out_, element_, text);
-        }
-    }
-
-  private:
-    void Separate() {
-        if (!first_) {
-            out_.Raw(',');
-        }
-        first_ = false;
-    }
-
-    JsonWriter& out_;
-    const ValuePlan& element_;
-    bool first_ = true;
-};
-
-bool WriteArray(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
-    ArrayToJson visitor(out, *plan.element);
-    return VisitArray(text, plan.delimiter, visitor);
+bool WriteNested(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
+    return WriteArray(out, text, plan.delimiter, plan.buffer,
+                      [&](std::string_view element) { WriteValue(out, *plan.element, element); });
 }
 
 bool WriteVector(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
@@ -118,7 +84,7 @@ bool WriteVector(JsonWriter& out, const ValuePlan& plan, std::string_view text) 
 }
 
 bool WriteComposite(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
-    CompositeReader in(text);
+    CompositeReader in(text, plan.buffer);
     if (!in.Open()) {
         return false;
     }
@@ -140,8 +106,8 @@ bool WriteComposite(JsonWriter& out, const ValuePlan& plan, std::string_view tex
     return in.Close();
 }
 
-bool WriteHstore(JsonWriter& out, std::string_view text) {
-    HstoreReader in(text);
+bool WriteHstore(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
+    HstoreReader in(text, plan.buffer, plan.value_buffer);
     const std::size_t start = out.size();
     while (!in.done()) {
         std::string_view key;
@@ -223,7 +189,7 @@ void WriteOtherValue(JsonWriter& out, const ValuePlan& plan, std::string_view te
             out.Embedded(text);
             return;
         case Shape::kArray:
-            written = WriteArray(out, plan, text);
+            written = WriteNested(out, plan, text);
             break;
         case Shape::kVector:
             written = WriteVector(out, plan, text);
@@ -232,7 +198,7 @@ void WriteOtherValue(JsonWriter& out, const ValuePlan& plan, std::string_view te
             written = WriteComposite(out, plan, text);
             break;
         case Shape::kHstore:
-            written = WriteHstore(out, text);
+            written = WriteHstore(out, plan, text);
             break;
         case Shape::kText:
         case Shape::kNumber:  // NaN and the infinities

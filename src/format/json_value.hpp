@@ -40,6 +40,9 @@ struct ValuePlan {
     char delimiter = ',';
     std::unique_ptr<ValuePlan> element;  // arrays and vectors
     std::vector<Field> fields;           // composites
+    // What escaped parts are unescaped into; kept, so that no value allocates.
+    mutable std::string buffer;
+    mutable std::string value_buffer;
 };
 
 struct ValuePlan::Field {

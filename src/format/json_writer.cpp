@@ -158,9 +158,12 @@ void JsonWriter::LsnText(core::Lsn lsn) {
     size_ = static_cast<std::size_t>(out - data_.get());
 }
 
-void JsonWriter::Base64(std::string_view bytes) {
-    static constexpr char kAlphabet[] =
+void JsonWriter::Base64(std::string_view bytes, bool url_safe) {
+    static constexpr char kStandard[] =
         "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static constexpr char kUrlSafe[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    const char* const alphabet = url_safe ? kUrlSafe : kStandard;
     Ensure((bytes.size() + 2) / 3 * 4);
     char* out = data_.get() + size_;
     const auto byte = [bytes](std::size_t i) {
@@ -168,10 +171,10 @@ void JsonWriter::Base64(std::string_view bytes) {
     };
     for (std::size_t i = 0; i < bytes.size(); i += 3) {
         const std::uint32_t group = byte(i) << 16 | byte(i + 1) << 8 | byte(i + 2);
-        *out++ = kAlphabet[group >> 18];
-        *out++ = kAlphabet[group >> 12 & 63];
-        *out++ = i + 1 < bytes.size() ? kAlphabet[group >> 6 & 63] : '=';
-        *out++ = i + 2 < bytes.size() ? kAlphabet[group & 63] : '=';
+        *out++ = alphabet[group >> 18];
+        *out++ = alphabet[group >> 12 & 63];
+        *out++ = i + 1 < bytes.size() ? alphabet[group >> 6 & 63] : '=';
+        *out++ = i + 2 < bytes.size() ? alphabet[group & 63] : '=';
     }
     size_ = static_cast<std::size_t>(out - data_.get());
 }

@@ -74,8 +74,8 @@ class JsonWriter {
 
     // "16/B374D848", without quotes.
     void LsnText(core::Lsn lsn);
-    // Standard base64 with padding (RFC 4648), without quotes.
-    void Base64(std::string_view bytes);
+    // Base64 with padding (RFC 4648), in the standard or the URL-safe alphabet, without quotes.
+    void Base64(std::string_view bytes, bool url_safe = false);
     // Microseconds since the Unix epoch as 2024-01-15T10:35:00.123456Z, without quotes.
     void UtcTime(std::int64_t unix_us);
     // 36 characters, without quotes.

@@ -2,6 +2,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <map>
 #include <set>
 
 #include "core/nearest.hpp"
@@ -12,7 +13,7 @@ namespace bitvelocity::format {
 
 namespace {
 
-enum class OptionType { kBool, kText, kChoice, kTemplate, kObject };
+enum class OptionType { kBool, kText, kChoice, kTemplate, kObject, kDigits };
 
 struct Option {
     const char* format;
@@ -20,9 +21,39 @@ struct Option {
     OptionType type;
     std::set<std::string> choices;  // templates: the placeholders that may occur
     void (*store)(FormatOptions& options, const nlohmann::json& value);
+    const char* former = nullptr;  // a shorter name, understood as well
 };
 
+template <typename Mode>
+std::set<std::string> Names(const std::map<std::string, Mode>& modes) {
+    std::set<std::string> names;
+    for (const auto& [name, mode] : modes) {
+        names.insert(name);
+    }
+    return names;
+}
+
 const std::vector<Option>& Options() {
+    // What the values of an option stand for.
+    static const std::map<std::string, DecimalMode> kDecimals = {{"precise", DecimalMode::kPrecise},
+                                                                 {"double", DecimalMode::kDouble},
+                                                                 {"string", DecimalMode::kString}};
+    static const std::map<std::string, TimeMode> kTimes = {
+        {"adaptive", TimeMode::kAdaptive},
+        {"adaptive_time_microseconds", TimeMode::kAdaptiveTimeMicroseconds},
+        {"connect", TimeMode::kConnect},
+        {"isostring", TimeMode::kIsoString},
+        {"microseconds", TimeMode::kMicroseconds},
+        {"nanoseconds", TimeMode::kNanoseconds}};
+    static const std::map<std::string, IntervalMode> kIntervals = {
+        {"numeric", IntervalMode::kNumeric}, {"string", IntervalMode::kString}};
+    static const std::map<std::string, BinaryMode> kBinaries = {
+        {"bytes", BinaryMode::kBytes},
+        {"base64", BinaryMode::kBase64},
+        {"base64-url-safe", BinaryMode::kBase64UrlSafe},
+        {"hex", BinaryMode::kHex}};
+    static const std::map<std::string, HstoreMode> kHstores = {{"json", HstoreMode::kJson},
+                                                               {"map", HstoreMode::kMap}};
     static const std::vector<Option> options = {
         {"avro",
          "shape",
@@ -124,29 +155,50 @@ const std::vector<Option>& Options() {
          {"{database}", "{stream}", "{schema}", "{table}", "{operation}"},
          [](FormatOptions& o, const nlohmann::json& v) { o.cloudevents.type = v; }},
         {"debezium",
-         "topic_prefix",
-         OptionType::kText,
-         {},
-         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.name = v; }},
-        {"debezium",
          "schemas",
          OptionType::kBool,
          {},
          [](FormatOptions& o, const nlohmann::json& v) { o.debezium.schemas = v; }},
         {"debezium",
-         "tombstones",
+         "topic.prefix",
+         OptionType::kText,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.name = v; },
+         "topic_prefix"},
+        {"debezium",
+         "tombstones.on.delete",
          OptionType::kBool,
          {},
-         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.tombstones = v; }},
-        {"debezium",
-         "decimals",
-         OptionType::kChoice,
-         {"precise", "double", "string"},
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.tombstones = v; },
+         "tombstones"},
+        {"debezium", "decimal.handling.mode", OptionType::kChoice, Names(kDecimals),
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.decimals = kDecimals.at(v); },
+         "decimals"},
+        {"debezium", "time.precision.mode", OptionType::kChoice, Names(kTimes),
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.times = kTimes.at(v); }},
+        {"debezium", "interval.handling.mode", OptionType::kChoice, Names(kIntervals),
          [](FormatOptions& o, const nlohmann::json& v) {
-             o.debezium.decimals = v == "precise"  ? DecimalMode::kPrecise
-                                   : v == "double" ? DecimalMode::kDouble
-                                                   : DecimalMode::kString;
+             o.debezium.intervals = kIntervals.at(v);
          }},
+        {"debezium", "binary.handling.mode", OptionType::kChoice, Names(kBinaries),
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.binary = kBinaries.at(v); }},
+        {"debezium", "hstore.handling.mode", OptionType::kChoice, Names(kHstores),
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.hstore = kHstores.at(v); }},
+        {"debezium",
+         "include.unknown.datatypes",
+         OptionType::kBool,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.unknown_types = v; }},
+        {"debezium",
+         "money.fraction.digits",
+         OptionType::kDigits,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.money_digits = v; }},
+        {"debezium",
+         "unavailable.value.placeholder",
+         OptionType::kText,
+         {},
+         [](FormatOptions& o, const nlohmann::json& v) { o.debezium.placeholder = v; }},
     };
     return options;
 }
@@ -155,7 +207,20 @@ std::string Key(const Option& option) {
     return std::string(option.format) + "." + option.name;
 }
 
+bool IsNamed(const Option& option, const std::string& key) {
+    return Key(option) == key ||
+           (option.former != nullptr && std::string(option.format) + "." + option.former == key);
+}
+
 core::Status Check(const Option& option, const nlohmann::json& value) {
+    constexpr std::uint64_t kMostDigits = 18;
+    if (option.type == OptionType::kDigits) {
+        return value.is_number_unsigned() && value.get<std::uint64_t>() <= kMostDigits
+                   ? core::Status::Ok()
+                   : core::Status::Fail(
+                         core::kInvalidParameter,
+                         "option \"" + Key(option) + "\" must be a number from 0 to 18");
+    }
     if (option.type == OptionType::kBool && !value.is_boolean()) {
         return core::Status::Fail(core::kInvalidParameter,
                                   "option \"" + Key(option) + "\" must be true or false");
@@ -217,6 +282,9 @@ std::set<std::string> EncoderOptionNames(std::string_view format) {
     for (const Option& option : Options()) {
         if (option.format == format) {
             names.insert(Key(option));
+            if (option.former != nullptr) {
+                names.insert(std::string(option.format) + "." + option.former);
+            }
         }
     }
     return names;
@@ -253,7 +321,7 @@ core::Result<FormatOptions> ReadOptions(std::string_view format, const std::stri
                 core::NearestHint(key, known, "options"));
         }
         for (const Option& option : Options()) {
-            if (Key(option) == key) {
+            if (IsNamed(option, key)) {
                 BV_RETURN_IF_ERROR(Check(option, value));
                 option.store(result, value);
             }

@@ -22,12 +22,31 @@ struct FlatOptions {
 };
 
 enum class DecimalMode { kPrecise, kDouble, kString };
+enum class TimeMode {
+    kAdaptive,
+    kAdaptiveTimeMicroseconds,
+    kConnect,
+    kIsoString,
+    kMicroseconds,
+    kNanoseconds,
+};
+enum class IntervalMode { kNumeric, kString };
+enum class BinaryMode { kBytes, kBase64, kBase64UrlSafe, kHex };
+enum class HstoreMode { kJson, kMap };
 
+// `debezium.` and the connector's own name of the option.
 struct DebeziumOptions {
-    std::string name;        // debezium.topic_prefix, by default the stream's name
-    bool schemas = false;    // debezium.schemas
-    bool tombstones = true;  // debezium.tombstones
-    DecimalMode decimals = DecimalMode::kPrecise;  // debezium.decimals: precise | double | string
+    std::string name;                                 // topic.prefix, by default the stream's name
+    bool schemas = false;                             // schemas: key and value as {schema, payload}
+    bool tombstones = true;                           // tombstones.on.delete
+    DecimalMode decimals = DecimalMode::kPrecise;     // decimal.handling.mode
+    TimeMode times = TimeMode::kAdaptive;             // time.precision.mode
+    IntervalMode intervals = IntervalMode::kNumeric;  // interval.handling.mode
+    BinaryMode binary = BinaryMode::kBytes;           // binary.handling.mode
+    HstoreMode hstore = HstoreMode::kJson;            // hstore.handling.mode
+    bool unknown_types = false;                       // include.unknown.datatypes
+    int money_digits = 2;                             // money.fraction.digits
+    std::string placeholder = "__debezium_unavailable_value";  // unavailable.value.placeholder
 };
 
 enum class CloudEventsData { kChange, kRow };

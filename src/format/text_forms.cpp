@@ -42,8 +42,8 @@ bool TakePrefix(std::string_view& rest, std::string_view prefix) {
 
 class ArrayWalk {
   public:
-    ArrayWalk(std::string_view text, char delimiter, ArrayVisitor& visitor)
-        : rest_(text), delimiter_(delimiter), visitor_(visitor) {}
+    ArrayWalk(std::string_view text, char delimiter, std::string& buffer, ArrayVisitor& visitor)
+        : rest_(text), delimiter_(delimiter), buffer_(buffer), visitor_(visitor) {}
 
     bool Run() {
         if (!rest_.empty() && rest_.front() == '[') {  // explicit bounds
@@ -109,14 +109,14 @@ class ArrayWalk {
 
     std::string_view rest_;
     char delimiter_;
+    std::string& buffer_;
     ArrayVisitor& visitor_;
-    std::string buffer_;
 };
 
 }  // namespace
 
-bool VisitArray(std::string_view text, char delimiter, ArrayVisitor& visitor) {
-    return ArrayWalk(text, delimiter, visitor).Run();
+bool VisitArray(std::string_view text, char delimiter, std::string& buffer, ArrayVisitor& visitor) {
+    return ArrayWalk(text, delimiter, buffer, visitor).Run();
 }
 
 bool CompositeReader::Open() {

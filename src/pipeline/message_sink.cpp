@@ -127,8 +127,8 @@ core::Status MessageSink::OpenEncoder(const MessageSinkOptions& options,
     if (registry != nullptr) {
         schemas_.emplace(read->avro, std::move(registry), waiter_, [this]() { return Poll(); });
     }
-    auto encoder = format::MakeEncoder(
-        {options.format, options.options_json, options.source, schemas_ ? this : nullptr});
+    auto encoder = format::MakeEncoder({options.format, options.options_json, options.source,
+                                        schemas_ ? this : nullptr, options.start});
     if (!encoder.ok()) {
         return encoder.TakeStatus();
     }
@@ -197,6 +197,7 @@ core::Status MessageSink::Write(const core::Change& change) {
 }
 
 core::Status MessageSink::Commit(const core::Transaction& transaction) {
+    encoder_->Commit(transaction.end_lsn);
     window_.Close(transaction.end_lsn);
     if (group_) {
         group_->Reached(transaction.end_lsn);

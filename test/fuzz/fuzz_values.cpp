@@ -64,11 +64,20 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     format::JsonWriter out;
     format::WriteValue(out, format::MakeValuePlan(type), text);
     Require(out.invalid_utf8() || test::IsJson(out.view()));
-    for (const auto mode : {format::DecimalMode::kPrecise, format::DecimalMode::kString}) {
+    format::DebeziumOptions options;
+    for (int i = 0; i < 4; ++i) {
         out.Clear();
-        const auto plan = format::debezium::MakeValuePlan(type, typmod, mode);
-        const bool written = format::debezium::WriteValue(out, plan, text);
-        Require(!written || out.invalid_utf8() || test::IsJson(out.view()));
+        const auto plan = format::debezium::MakeValuePlan(type, typmod, options);
+        format::debezium::WriteValue(out, plan, text);
+        Require(out.invalid_utf8() || test::IsJson(out.view()));
+        options.decimals = i == 0 ? format::DecimalMode::kString : format::DecimalMode::kPrecise;
+        options.times = i == 0   ? format::TimeMode::kIsoString
+                        : i == 1 ? format::TimeMode::kNanoseconds
+                                 : format::TimeMode::kConnect;
+        options.intervals = format::IntervalMode::kString;
+        options.hstore = format::HstoreMode::kMap;
+        options.binary = i == 0 ? format::BinaryMode::kHex : format::BinaryMode::kBase64UrlSafe;
+        options.unknown_types = true;
     }
     return 0;
 }

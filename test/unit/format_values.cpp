@@ -239,12 +239,12 @@ TEST(TimeText, ReadsWhatPostgresPrints) {
     }
 }
 
-std::string Hex(const debezium::UnscaledDecimal& decimal) {
-    if (!decimal.valid) {
+std::string Hex(bool valid, const debezium::DecimalEncoder& decimal) {
+    if (!valid) {
         return "none";
     }
-    std::string out = std::to_string(decimal.scale) + ":";
-    for (const char c : decimal.bytes) {
+    std::string out = std::to_string(decimal.scale()) + ":";
+    for (const char c : decimal.bytes()) {
         static constexpr char kHex[] = "0123456789abcdef";
         out += kHex[static_cast<unsigned char>(c) >> 4];
         out += kHex[static_cast<unsigned char>(c) & 15];
@@ -253,39 +253,51 @@ std::string Hex(const debezium::UnscaledDecimal& decimal) {
 }
 
 TEST(Decimal, IsAMinimalTwosComplementNumber) {
-    using debezium::ToDecimal;
-    using debezium::ToVariableDecimal;
-    EXPECT_EQ(Hex(ToDecimal("0", 0)), "0:00");
-    EXPECT_EQ(Hex(ToDecimal("0.00", 2)), "2:00");
-    EXPECT_EQ(Hex(ToDecimal("1.27", 2)), "2:7f");
-    EXPECT_EQ(Hex(ToDecimal("1.28", 2)), "2:0080");
-    EXPECT_EQ(Hex(ToDecimal("-1.28", 2)), "2:80");
-    EXPECT_EQ(Hex(ToDecimal("-1.29", 2)), "2:ff7f");
-    EXPECT_EQ(Hex(ToDecimal("-2.56", 2)), "2:ff00");
-    EXPECT_EQ(Hex(ToDecimal("1.1", 4)), "4:2af8");
-    EXPECT_EQ(Hex(ToDecimal("1200", -2)), "-2:0c");
-    EXPECT_EQ(Hex(ToDecimal("18446744073709551616", 0)), "0:010000000000000000");
-    EXPECT_EQ(Hex(ToDecimal("-18446744073709551616", 0)), "0:ff0000000000000000");
-    EXPECT_EQ(Hex(ToVariableDecimal("10.1111")), "4:018af7");
-    EXPECT_EQ(Hex(ToVariableDecimal("10.10")), "1:65");
-    EXPECT_EQ(Hex(ToVariableDecimal("10")), "0:0a");
-    EXPECT_EQ(Hex(ToVariableDecimal("0.000")), "0:00");
-    EXPECT_EQ(Hex(ToDecimal("NaN", 2)), "none");
-    EXPECT_EQ(Hex(ToDecimal("", 2)), "none");
-    EXPECT_EQ(Hex(ToDecimal("1.234", 2)), "none");
+    debezium::DecimalEncoder encoder;
+    const auto fixed = [&](std::string_view text, std::int32_t scale) {
+        return Hex(encoder.Fixed(text, scale), encoder);
+    };
+    const auto variable = [&](std::string_view text) {
+        return Hex(encoder.Variable(text), encoder);
+    };
+    EXPECT_EQ(fixed("0", 0), "0:00");
+    EXPECT_EQ(fixed("0.00", 2), "2:00");
+    EXPECT_EQ(fixed("1.27", 2), "2:7f");
+    EXPECT_EQ(fixed("1.28", 2), "2:0080");
+    EXPECT_EQ(fixed("-1.28", 2), "2:80");
+    EXPECT_EQ(fixed("-1.29", 2), "2:ff7f");
+    EXPECT_EQ(fixed("-2.56", 2), "2:ff00");
+    EXPECT_EQ(fixed("1.1", 4), "4:2af8");
+    EXPECT_EQ(fixed("1200", -2), "-2:0c");
+    EXPECT_EQ(fixed("999999999999999999", 0), "0:0de0b6b3a763ffff");
+    EXPECT_EQ(fixed("-9999999999999999.99", 2), "2:f21f494c589c0001");
+    EXPECT_EQ(fixed("18446744073709551616", 0), "0:010000000000000000");
+    EXPECT_EQ(fixed("-18446744073709551616", 0), "0:ff0000000000000000");
+    EXPECT_EQ(variable("10.1111"), "4:018af7");
+    EXPECT_EQ(variable("10.10"), "1:65");
+    EXPECT_EQ(variable("10"), "0:0a");
+    EXPECT_EQ(variable("0.000"), "0:00");
+    EXPECT_EQ(fixed("NaN", 2), "none");
+    EXPECT_EQ(fixed("", 2), "none");
+    EXPECT_EQ(fixed("1.234", 2), "none");
+}
+
+std::string DebeziumOf(const core::TypeDescription& type, std::string_view text,
+                       std::int32_t typmod, const DebeziumOptions& options) {
+    const auto plan = debezium::MakeValuePlan(type, typmod, options);
+    EXPECT_TRUE(nlohmann::json::accept("{" + plan.schema + "}")) << plan.schema;
+    EXPECT_TRUE(nlohmann::json::accept(plan.unavailable)) << plan.unavailable;
+    JsonWriter out;
+    debezium::WriteValue(out, plan, text);
+    EXPECT_TRUE(nlohmann::json::accept(out.view())) << out.view();
+    return std::string(out.view());
 }
 
 std::string Debezium(core::Oid oid, std::string_view text, std::int32_t typmod = -1,
                      DecimalMode mode = DecimalMode::kPrecise) {
-    const auto plan = debezium::MakeValuePlan(*Builtin(oid), typmod, mode);
-    EXPECT_TRUE(nlohmann::json::accept("{" + plan.schema + "}")) << plan.schema;
-    EXPECT_TRUE(nlohmann::json::accept(plan.unavailable)) << plan.unavailable;
-    JsonWriter out;
-    if (!debezium::WriteValue(out, plan, text)) {
-        return "no form";
-    }
-    EXPECT_TRUE(nlohmann::json::accept(out.view())) << out.view();
-    return std::string(out.view());
+    DebeziumOptions options;
+    options.decimals = mode;
+    return DebeziumOf(*Builtin(oid), text, typmod, options);
 }
 
 TEST(DebeziumValue, FollowsTheConnectorsTypeMap) {
@@ -297,7 +309,7 @@ TEST(DebeziumValue, FollowsTheConnectorsTypeMap) {
     EXPECT_EQ(Debezium(kFloat8Oid, "NaN"), "\"NaN\"");
     EXPECT_EQ(Debezium(kNumericOid, "1.27", numeric_5_2), "\"fw==\"");
     EXPECT_EQ(Debezium(kNumericOid, "10.10"), R"({"scale":1,"value":"ZQ=="})");
-    EXPECT_EQ(Debezium(kNumericOid, "NaN", numeric_5_2), "no form");
+    EXPECT_EQ(Debezium(kNumericOid, "NaN", numeric_5_2), "\"NaN\"");
     EXPECT_EQ(Debezium(kNumericOid, "NaN", -1, DecimalMode::kString), "\"NAN\"");
     EXPECT_EQ(Debezium(kNumericOid, "-Infinity", -1, DecimalMode::kString),
               "\"NEGATIVE_INFINITY\"");
@@ -336,11 +348,73 @@ TEST(DebeziumValue, FollowsTheConnectorsTypeMap) {
               "\"550e8400-e29b-41d4-a716-446655440000\"");
     EXPECT_EQ(Debezium(1007, "{1,NULL}"), "[1,null]");
     EXPECT_EQ(Debezium(1231, "{1.27}", numeric_5_2), "[\"fw==\"]");
-    EXPECT_EQ(Debezium(1231, "{NaN}", numeric_5_2), "no form");
+    EXPECT_EQ(Debezium(1231, "{NaN}", numeric_5_2), "[\"NaN\"]");
     for (const core::Oid oid : {kBoolOid, kDateOid, kTimeOid, kTimestampOid, kTimestamptzOid,
                                 kTimetzOid, kIntervalOid, kByteaOid, kBitOid, kNumericOid}) {
         EXPECT_EQ(Debezium(oid, "garbage"), "\"garbage\"");
     }
+}
+
+std::string DebeziumAs(core::Oid oid, std::string_view text, const DebeziumOptions& options,
+                       std::int32_t typmod = -1) {
+    return DebeziumOf(*Builtin(oid), text, typmod, options);
+}
+
+TEST(DebeziumValue, TimesFollowThePrecisionMode) {
+    using namespace core;
+    DebeziumOptions options;
+    options.times = TimeMode::kConnect;
+    EXPECT_EQ(DebeziumAs(kTimeOid, "04:05:06.789012", options), "14706789");
+    EXPECT_EQ(DebeziumAs(kTimestampOid, "1970-01-01 00:00:01.5", options), "1500");
+    EXPECT_EQ(DebeziumAs(kTimestampOid, "infinity", options), "9223372036825200");
+    options.times = TimeMode::kMicroseconds;
+    EXPECT_EQ(DebeziumAs(kTimeOid, "04:05:06.789", options, 3), "14706789000");
+    options.times = TimeMode::kAdaptiveTimeMicroseconds;
+    EXPECT_EQ(DebeziumAs(kTimeOid, "04:05:06.789", options, 3), "14706789000");
+    EXPECT_EQ(DebeziumAs(kTimestampOid, "1970-01-01 00:00:01", options, 3), "1000");
+    options.times = TimeMode::kNanoseconds;
+    EXPECT_EQ(DebeziumAs(kTimeOid, "24:00:00", options), "86400000000000");
+    EXPECT_EQ(DebeziumAs(kTimestampOid, "1969-12-31 23:59:59.999999", options), "-1000");
+    EXPECT_EQ(DebeziumAs(kTimestampOid, "9999-12-31 00:00:00", options),
+              "\"9999-12-31 00:00:00\"");  // beyond 64 bits
+    options.times = TimeMode::kIsoString;
+    EXPECT_EQ(DebeziumAs(kDateOid, "2024-01-15", options), "\"2024-01-15Z\"");
+    EXPECT_EQ(DebeziumAs(kDateOid, "0044-03-15 BC", options), "\"-0043-03-15Z\"");
+    EXPECT_EQ(DebeziumAs(kDateOid, "infinity", options), "\"infinity\"");
+    EXPECT_EQ(DebeziumAs(kTimeOid, "04:05:06.7", options), "\"04:05:06.7Z\"");
+    EXPECT_EQ(DebeziumAs(kTimestampOid, "12024-01-15 10:30:00", options),
+              "\"+12024-01-15T10:30:00Z\"");
+    EXPECT_EQ(DebeziumAs(kTimestampOid, "1969-12-31 23:59:59.000001", options),
+              "\"1969-12-31T23:59:59.000001Z\"");
+}
+
+TEST(DebeziumValue, TheOtherModes) {
+    using namespace core;
+    DebeziumOptions options;
+    options.intervals = IntervalMode::kString;
+    EXPECT_EQ(DebeziumAs(kIntervalOid, "1 year 2 mons -3 days -00:00:00.5", options),
+              "\"P1Y2M-3DT0H0M-0.5S\"");
+    options.binary = BinaryMode::kHex;
+    EXPECT_EQ(DebeziumAs(kByteaOid, "\\x00ff", options), "\"00ff\"");
+    EXPECT_EQ(debezium::MakeValuePlan(*Builtin(kByteaOid), -1, options).unavailable,
+              "\"__debezium_unavailable_value\"");
+    options.binary = BinaryMode::kBase64UrlSafe;
+    EXPECT_EQ(DebeziumAs(kByteaOid, "\\xfbefbeff", options), "\"----_w==\"");
+    options.unknown_types = true;
+    EXPECT_EQ(DebeziumAs(kPgLsnOid, "16/B374D848", options), "\"MTYvQjM3NEQ4NDg=\"");
+    options.unknown_types = false;
+    EXPECT_EQ(DebeziumAs(kPgLsnOid, "16/B374D848", options), "\"16/B374D848\"");
+    TypeDescription hstore;
+    hstore.oid = kFirstUserOid;
+    hstore.name = "hstore";
+    EXPECT_EQ(DebeziumOf(hstore, R"("a"=>"1", "b"=>NULL)", -1, options),
+              R"("{\"a\":\"1\",\"b\":null}")");
+    options.hstore = HstoreMode::kMap;
+    EXPECT_EQ(DebeziumOf(hstore, R"("a"=>"1", "b"=>NULL)", -1, options), R"({"a":"1","b":null})");
+    EXPECT_EQ(DebeziumAs(kPointOid, "(1.5,-2)", options),
+              R"({"x":1.5,"y":-2,"wkb":"AQEAAAAAAAAAAAD4PwAAAAAAAADA","srid":null})");
+    EXPECT_EQ(DebeziumAs(kInt2VectorOid, "1 2", options), "[1,2]");
+    EXPECT_EQ(DebeziumAs(1007, "{{1,2},{3,NULL}}", options), "[[1,2],[3,null]]");
 }
 
 }  // namespace

@@ -143,7 +143,8 @@ class ArrayItems final : public ArrayVisitor {
 
 Outcome AppendArray(std::string& out, const Type& type, std::string_view text) {
     ArrayItems items(*type.items);
-    if (!VisitArray(text, type.delimiter, items) || !items.flat()) {
+    std::string buffer;
+    if (!VisitArray(text, type.delimiter, buffer, items) || !items.flat()) {
         return Outcome::kNoForm;
     }
     if (items.outcome == Outcome::kWritten) {
@@ -184,9 +185,10 @@ bool AppendScalar(std::string& out, const Type& type, std::string_view text) {
         }
         case Kind::kBytes:
             if (type.unit == Unit::kDecimal) {
-                const debezium::UnscaledDecimal decimal = debezium::ToDecimal(text, type.scale);
-                AppendBytes(out, decimal.bytes);
-                return decimal.valid;
+                debezium::DecimalEncoder decimal;
+                const bool valid = decimal.Fixed(text, type.scale);
+                AppendBytes(out, decimal.bytes());
+                return valid;
             }
             if (type.form == Form::kBytea) {
                 return AppendBytea(out, text);

@@ -1,39 +1,16 @@
 #include "format/debezium/decimal.hpp"
 
 #include <algorithm>
-#include <vector>
 
 namespace bitvelocity::format::debezium {
 
 namespace {
 
-struct Digits {
-    bool valid = false;
-    bool negative = false;
-    std::string all;         // without the point
-    std::int32_t scale = 0;  // how many of them are behind it
-};
-
-Digits Split(std::string_view text) {
-    Digits digits;
-    if (!text.empty() && text.front() == '-') {
-        digits.negative = true;
-        text.remove_prefix(1);
-    }
-    const std::size_t point = std::min(text.find('.'), text.size());
-    digits.all = text.substr(0, point);
-    if (point < text.size()) {
-        digits.all += text.substr(point + 1);
-        digits.scale = static_cast<std::int32_t>(text.size() - point - 1);
-    }
-    digits.valid = !digits.all.empty() && std::all_of(digits.all.begin(), digits.all.end(),
-                                                      [](char c) { return c >= '0' && c <= '9'; });
-    return digits;
-}
+constexpr std::size_t kSmallDigits = 18;  // fit into 63 bits
 
 // Base 10^9 into base 2^32, least significant limb first.
-std::vector<std::uint32_t> Magnitude(std::string_view digits) {
-    std::vector<std::uint32_t> limbs;
+void ToLimbs(std::string_view digits, std::vector<std::uint32_t>& limbs) {
+    limbs.clear();
     while (!digits.empty()) {
         const std::size_t take = digits.size() % 9 == 0 ? 9 : digits.size() % 9;
         std::uint64_t carry = 0;
@@ -52,25 +29,19 @@ std::vector<std::uint32_t> Magnitude(std::string_view digits) {
             limbs.push_back(static_cast<std::uint32_t>(carry));
         }
     }
-    return limbs;
 }
 
-std::string TwosComplement(const std::vector<std::uint32_t>& limbs, bool negative) {
-    std::string bytes(1, '\0');  // room for the sign
-    for (auto limb = limbs.rbegin(); limb != limbs.rend(); ++limb) {
-        for (int shift = 24; shift >= 0; shift -= 8) {
-            bytes.push_back(static_cast<char>(*limb >> shift));
-        }
+void Negate(std::string& bytes) {
+    bool carry = true;
+    for (std::size_t i = bytes.size(); i-- > 0;) {
+        const auto inverted = static_cast<unsigned char>(~bytes[i]);
+        bytes[i] = static_cast<char>(inverted + (carry ? 1 : 0));
+        carry = carry && inverted == 0xff;
     }
-    if (negative) {
-        bool carry = true;
-        for (std::size_t i = bytes.size(); i-- > 0;) {
-            const auto inverted = static_cast<unsigned char>(~bytes[i]);
-            bytes[i] = static_cast<char>(inverted + (carry ? 1 : 0));
-            carry = carry && inverted == 0xff;
-        }
-    }
-    // A leading byte that only repeats the sign of the next one says nothing.
+}
+
+// A leading byte that only repeats the sign of the next one says nothing.
+void DropRepeatedSigns(std::string& bytes) {
     std::size_t skip = 0;
     while (skip + 1 < bytes.size()) {
         const auto first = static_cast<unsigned char>(bytes[skip]);
@@ -80,49 +51,94 @@ std::string TwosComplement(const std::vector<std::uint32_t>& limbs, bool negativ
         }
         ++skip;
     }
-    return bytes.substr(skip);
-}
-
-UnscaledDecimal Finish(const Digits& digits) {
-    return {true, digits.scale, TwosComplement(Magnitude(digits.all), digits.negative)};
+    bytes.erase(0, skip);
 }
 
 }  // namespace
 
-UnscaledDecimal ToDecimal(std::string_view text, std::int32_t scale) {
-    Digits digits = Split(text);
-    if (!digits.valid) {
-        return {};
+bool DecimalEncoder::Split(std::string_view text) {
+    negative_ = !text.empty() && text.front() == '-';
+    if (negative_) {
+        text.remove_prefix(1);
     }
-    // The column's scale bounds what the server stores, so nothing but zeros is ever cut off.
-    while (digits.scale > scale && digits.all.size() > 1 && digits.all.back() == '0') {
-        digits.all.pop_back();
-        --digits.scale;
+    const std::size_t point = std::min(text.find('.'), text.size());
+    digits_.assign(text.substr(0, point));
+    scale_ = 0;
+    if (point < text.size()) {
+        digits_.append(text.substr(point + 1));
+        scale_ = static_cast<std::int32_t>(text.size() - point - 1);
     }
-    if (digits.scale < scale) {
-        digits.all.append(static_cast<std::size_t>(scale - digits.scale), '0');
-        digits.scale = scale;
-    }
-    if (digits.all.find_first_not_of('0') == std::string::npos) {
-        digits.all = "0";
-        digits.scale = scale;
-    }
-    if (digits.scale != scale) {
-        return {};
-    }
-    return Finish(digits);
+    return !digits_.empty() &&
+           std::all_of(digits_.begin(), digits_.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-UnscaledDecimal ToVariableDecimal(std::string_view text) {
-    Digits digits = Split(text);
-    if (!digits.valid) {
-        return {};
+void DecimalEncoder::Small() {
+    std::int64_t value = 0;
+    for (const char c : digits_) {
+        value = value * 10 + (c - '0');
     }
-    while (digits.scale > 0 && digits.all.back() == '0') {
-        digits.all.pop_back();
-        --digits.scale;
+    value = negative_ ? -value : value;
+    bytes_.resize(sizeof(value));
+    for (std::size_t i = 0; i < sizeof(value); ++i) {
+        bytes_[sizeof(value) - 1 - i] = static_cast<char>(value >> (8 * i));
     }
-    return Finish(digits);
+    DropRepeatedSigns(bytes_);
+}
+
+void DecimalEncoder::Convert() {
+    if (digits_.size() <= kSmallDigits) [[likely]] {
+        return Small();
+    }
+    ToLimbs(digits_, limbs_);
+    bytes_.assign(1, '\0');  // room for the sign
+    for (auto limb = limbs_.rbegin(); limb != limbs_.rend(); ++limb) {
+        for (int shift = 24; shift >= 0; shift -= 8) {
+            bytes_.push_back(static_cast<char>(*limb >> shift));
+        }
+    }
+    if (negative_) {
+        Negate(bytes_);
+    }
+    DropRepeatedSigns(bytes_);
+}
+
+bool DecimalEncoder::Fixed(std::string_view text, std::int32_t scale) {
+    if (!Split(text)) {
+        return false;
+    }
+    // The column's scale bounds what the server stores, so nothing but zeros is ever cut off.
+    while (scale_ > scale && digits_.size() > 1 && digits_.back() == '0') {
+        digits_.pop_back();
+        --scale_;
+    }
+    if (scale_ < scale) {
+        digits_.append(static_cast<std::size_t>(scale - scale_), '0');
+        scale_ = scale;
+    }
+    if (digits_.find_first_not_of('0') == std::string::npos) {
+        digits_ = "0";
+        scale_ = scale;
+    }
+    if (scale_ != scale) {
+        return false;
+    }
+    Convert();
+    return true;
+}
+
+bool DecimalEncoder::Variable(std::string_view text) {
+    if (!Split(text)) {
+        return false;
+    }
+    while (scale_ > 0 && digits_.back() == '0') {
+        digits_.pop_back();
+        --scale_;
+    }
+    if (digits_.empty()) {
+        digits_ = "0";
+    }
+    Convert();
+    return true;
 }
 
 }  // namespace bitvelocity::format::debezium

@@ -37,9 +37,10 @@ void WriteTimes(JsonWriter& out, std::int64_t unix_us) {
 
 class DebeziumEncoder final : public Encoder {
   public:
-    DebeziumEncoder(const DebeziumOptions& options, const core::Source& source);
+    DebeziumEncoder(const DebeziumOptions& options, const core::Source& source, core::Lsn start);
 
     core::Status Encode(const core::Change& change, MessageHandler& handler) override;
+    void Commit(core::Lsn end) override { last_commit_ = end; }
 
   private:
     core::Status EncodeRow(const core::Change& change, const Plan& plan, MessageHandler& handler);
@@ -56,25 +57,40 @@ class DebeziumEncoder final : public Encoder {
     void WriteKey(JsonWriter& out, const Plan& plan, core::Tuple row);
     void WriteEnvelope(JsonWriter& out, const core::Change& change, const Plan& plan, char op,
                        core::Tuple before, core::Tuple after);
-    void WriteRow(JsonWriter& out, const Plan& plan, core::Tuple row);
+    void WriteRow(JsonWriter& out, const Plan& plan, core::Tuple row, bool key_only = false);
     void WriteColumn(JsonWriter& out, const ColumnPlan& column, const core::Value& value);
     void WriteSource(JsonWriter& out, const core::Change& change, std::string_view source_end);
     void WriteEnd(JsonWriter& out, char op);
 
+    // What the source blocks of a transaction have in common, kept as bytes.
+    void EnterTransaction(const core::Change& change);
+
     DebeziumOptions options_;
     std::string source_head_;  // `"source":{"version":...,"ts_ms":`
-    std::string database_;     // `,"db":"shop","sequence":"[\"`
+    std::string database_;     // `,"db":"shop","sequence":"[`
     RelationCache<Plan> plans_;
+    MessagePlan message_plan_;
+
+    core::Lsn last_commit_;  // the end of the transaction before; invalid: unknown
+    core::Lsn entered_commit_;
+    core::Lsn entered_last_;
+    std::int64_t entered_time_us_ = 0;
+    std::int64_t last_time_us_ = 0;  // a message outside a transaction has the time before it
+    std::uint32_t entered_xid_ = 0;
+    bool entered_read_ = false;
+    JsonWriter source_start_;   // up to the change's LSN in `sequence`
+    JsonWriter source_middle_;  // from there to the table's names
+    JsonWriter source_xid_;
 
     JsonWriter key_;
     JsonWriter old_key_;
     JsonWriter value_;
     JsonWriter old_value_;
-    bool not_a_number_ = false;  // a value had no form
 };
 
-DebeziumEncoder::DebeziumEncoder(const DebeziumOptions& options, const core::Source& source)
-    : options_(options) {
+DebeziumEncoder::DebeziumEncoder(const DebeziumOptions& options, const core::Source& source,
+                                 core::Lsn start)
+    : options_(options), message_plan_(MakeMessagePlan(options)), last_commit_(start) {
     JsonWriter out;
     out.Raw("\"source\":{\"version\":");
     out.String(kEnvelopeVersion);
@@ -85,7 +101,7 @@ DebeziumEncoder::DebeziumEncoder(const DebeziumOptions& options, const core::Sou
     out.Clear();
     out.Raw(",\"db\":");
     out.String(source.database);
-    out.Raw(",\"sequence\":\"[\\\"");
+    out.Raw(",\"sequence\":\"[");
     database_ = out.view();
 }
 
@@ -94,7 +110,6 @@ core::Status DebeziumEncoder::Encode(const core::Change& change, MessageHandler&
     old_key_.Clear();
     value_.Clear();
     old_value_.Clear();
-    not_a_number_ = false;
     if (change.operation == core::Operation::kMessage) {
         return EncodeMessage(change, handler);
     }
@@ -120,7 +135,7 @@ core::Status DebeziumEncoder::EncodeRow(const core::Change& change, const Plan& 
     BV_RETURN_IF_ERROR(Check(change));
     const JsonWriter* key = keyed ? &key_ : nullptr;
     BV_RETURN_IF_ERROR(Send(change, 0, key, &value_, handler));
-    if (change.operation == core::Operation::kDelete && keyed && options_.tombstones) {
+    if (change.operation == core::Operation::kDelete && options_.tombstones) {
         return Send(change, 1, key, nullptr, handler);
     }
     return core::Status::Ok();
@@ -136,23 +151,30 @@ core::Status DebeziumEncoder::EncodeKeyChange(const core::Change& change, const 
     std::uint32_t part = 0;
     BV_RETURN_IF_ERROR(Send(change, part++, &old_key_, &old_value_, handler, kNewKeyHeader, &key_));
     if (options_.tombstones) {
-        BV_RETURN_IF_ERROR(Send(change, part++, &old_key_, nullptr, handler));
+        BV_RETURN_IF_ERROR(Send(change, part++, &old_key_, nullptr, handler, kNewKeyHeader, &key_));
     }
     return Send(change, part, &key_, &value_, handler, kOldKeyHeader, &old_key_);
 }
 
 core::Status DebeziumEncoder::EncodeMessage(const core::Change& change, MessageHandler& handler) {
+    if (!change.transactional) {
+        last_commit_ = change.lsn;  // it is a commit of its own
+    }
+    key_.Raw(message_plan_.key_head);
     key_.Raw("{\"prefix\":");
     key_.String(change.prefix);
-    key_.Raw('}');
-    value_.Raw('{');
+    key_.Raw(message_plan_.end);
+    value_.Raw(message_plan_.value_head);
+    value_.Raw("{\"op\":\"m\",\"ts_ms\":");
+    value_.Number(NowUs() / 1000);
+    value_.Raw(',');
     WriteSource(value_, change, ",\"schema\":\"\",\"table\":\"\",\"txId\":");
-    value_.Raw(",\"message\":{\"prefix\":");
+    value_.Raw(",\"transaction\":null,\"message\":{\"prefix\":");
     value_.String(change.prefix);
-    value_.Raw(",\"content\":\"");
-    value_.Base64(change.content);
-    value_.Raw("\"}");
-    WriteEnd(value_, 'm');
+    value_.Raw(",\"content\":");
+    WriteValue(value_, message_plan_.content, change.content);
+    value_.Raw('}');
+    value_.Raw(message_plan_.end);
     BV_RETURN_IF_ERROR(Check(change));
     return Send(change, 0, &key_, &value_, handler);
 }
@@ -161,13 +183,6 @@ core::Status DebeziumEncoder::Check(const core::Change& change) const {
     if (key_.invalid_utf8() || old_key_.invalid_utf8() || value_.invalid_utf8() ||
         old_value_.invalid_utf8()) {
         return InvalidEncoding(change);
-    }
-    if (not_a_number_) {
-        return core::Status::Fail(
-            "22003", "numeric value has no precise decimal form",
-            "The change at WAL position " + core::ToString(change.lsn) +
-                " holds NaN or an infinity.",
-            "Set the option \"debezium.decimals\" to \"string\" or \"double\".");
     }
     return core::Status::Ok();
 }
@@ -212,7 +227,7 @@ void DebeziumEncoder::WriteEnvelope(JsonWriter& out, const core::Change& change,
                                     char op, core::Tuple before, core::Tuple after) {
     out.Raw(plan.value_head);
     out.Raw("{\"before\":");
-    WriteRow(out, plan, before);
+    WriteRow(out, plan, before, change.before_is_key);
     out.Raw(",\"after\":");
     WriteRow(out, plan, after);
     out.Raw(',');
@@ -224,15 +239,20 @@ void DebeziumEncoder::WriteEnvelope(JsonWriter& out, const core::Change& change,
     }
 }
 
-void DebeziumEncoder::WriteRow(JsonWriter& out, const Plan& plan, core::Tuple row) {
+void DebeziumEncoder::WriteRow(JsonWriter& out, const Plan& plan, core::Tuple row, bool key_only) {
     if (row.empty()) {
         out.Null();
         return;
     }
     const std::size_t start = out.size();
     for (std::size_t i = 0; i < row.size(); ++i) {
-        out.Raw(plan.columns[i].prefix);
-        WriteColumn(out, plan.columns[i], row[i]);
+        const ColumnPlan& column = plan.columns[i];
+        out.Raw(column.prefix);
+        if (key_only && !column.identity) {
+            out.Raw(column.untold);
+        } else {
+            WriteColumn(out, column, row[i]);
+        }
     }
     out.CloseObject(start);
 }
@@ -241,11 +261,7 @@ void DebeziumEncoder::WriteColumn(JsonWriter& out, const ColumnPlan& column,
                                   const core::Value& value) {
     switch (value.kind) {
         case core::ValueKind::kText:
-            if (column.value.kind == Kind::kString) {
-                out.String(value.text);
-            } else if (!WriteValue(out, column.value, value.text)) {
-                not_a_number_ = true;
-            }
+            WriteValue(out, column.value, value.text);
             break;
         case core::ValueKind::kNull:
             out.Null();
@@ -256,25 +272,55 @@ void DebeziumEncoder::WriteColumn(JsonWriter& out, const ColumnPlan& column,
     }
 }
 
+void DebeziumEncoder::EnterTransaction(const core::Change& change) {
+    const bool read = change.operation == core::Operation::kRead;
+    if (source_start_.size() != 0 && change.identity.commit_lsn == entered_commit_ &&
+        last_commit_ == entered_last_ && change.commit_time_us == entered_time_us_ &&
+        change.identity.xid == entered_xid_ && read == entered_read_) [[likely]] {
+        return;
+    }
+    if (change.transactional) {
+        last_time_us_ = change.commit_time_us;
+    }
+    entered_commit_ = change.identity.commit_lsn;
+    entered_last_ = last_commit_;
+    entered_time_us_ = change.commit_time_us;
+    entered_xid_ = change.identity.xid;
+    entered_read_ = read;
+
+    JsonWriter& start = source_start_;
+    start.Clear();
+    start.Raw(source_head_);
+    start.Number(last_time_us_ / 1000);
+    start.Raw(read ? ",\"snapshot\":\"true\"" : ",\"snapshot\":\"false\"");
+    start.Raw(database_);
+    if (last_commit_.valid()) {
+        start.Raw("\\\"");
+        start.Number(last_commit_.value);
+        start.Raw("\\\",\\\"");
+    } else {
+        start.Raw("null,\\\"");
+    }
+    source_middle_.Clear();
+    source_middle_.Raw("\\\"]\"");
+    WriteTimes(source_middle_, last_time_us_);
+    source_xid_.Clear();
+    if (entered_xid_ == 0) {
+        source_xid_.Null();
+    } else {
+        source_xid_.Number(entered_xid_);
+    }
+    source_xid_.Raw(",\"lsn\":");
+}
+
 void DebeziumEncoder::WriteSource(JsonWriter& out, const core::Change& change,
                                   std::string_view source_end) {
-    out.Raw(source_head_);
-    out.Number(change.commit_time_us / 1000);
-    out.Raw(",\"snapshot\":\"");
-    out.Raw(change.operation == core::Operation::kRead ? "true\"" : "false\"");
-    out.Raw(database_);
-    out.Number(change.identity.commit_lsn.value);
-    out.Raw("\\\",\\\"");
+    EnterTransaction(change);
+    out.Raw(source_start_.view());
     out.Number(change.lsn.value);
-    out.Raw("\\\"]\"");
-    WriteTimes(out, change.commit_time_us);
+    out.Raw(source_middle_.view());
     out.Raw(source_end);
-    if (change.identity.xid == 0) {
-        out.Null();
-    } else {
-        out.Number(change.identity.xid);
-    }
-    out.Raw(",\"lsn\":");
+    out.Raw(source_xid_.view());
     out.Number(change.lsn.value);
     out.Raw(",\"xmin\":null}");
 }
@@ -292,8 +338,8 @@ void DebeziumEncoder::WriteEnd(JsonWriter& out, char op) {
 }  // namespace
 
 std::unique_ptr<Encoder> MakeDebeziumEncoder(const DebeziumOptions& options,
-                                             const core::Source& source) {
-    return std::make_unique<DebeziumEncoder>(options, source);
+                                             const core::Source& source, core::Lsn start) {
+    return std::make_unique<DebeziumEncoder>(options, source, start);
 }
 
 }  // namespace bitvelocity::format::debezium

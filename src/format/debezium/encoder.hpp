@@ -1,14 +1,10 @@
-// The `debezium` format: the envelope of Debezium's PostgreSQL connector 3.4.0.
+// The `debezium` format: the envelope of Debezium's PostgreSQL connector 3.4.0, field for field.
 //
 // {before, after, source, transaction, op, ts_ms, ts_us, ts_ns}, keyed by an object of the key
-// columns; a tombstone after each delete (debezium.tombstones); a key change is a delete and a
-// tombstone under the old key and a create under the new one, with the headers __debezium.newkey
-// and
-// __debezium.oldkey; the unavailable-value placeholder for TOAST that is not in the WAL; op t, m,
-// r. With debezium.schemas key and value become {schema, payload}. Two members differ on purpose:
-// source.sequence is [commit LSN, LSN] of the event itself rather than of the commit before it, so
-// it repeats on re-delivery, and a column that the old row does not tell is null, never a made-up
-// zero (so schemas call every column optional that is not a NOT NULL key column).
+// columns; a tombstone after each delete; a key change is a delete and a tombstone under the old
+// key and a create under the new one, with the headers __debezium.newkey and __debezium.oldkey; the
+// unavailable-value placeholder for TOAST that is not in the WAL; op t, m, r. With debezium.schemas
+// key and value become {schema, payload}. What differs, and why: test/debezium/differences.
 #pragma once
 
 #include <memory>
@@ -19,6 +15,7 @@
 namespace bitvelocity::format::debezium {
 
 [[nodiscard]] std::unique_ptr<Encoder> MakeDebeziumEncoder(const DebeziumOptions& options,
-                                                           const core::Source& source);
+                                                           const core::Source& source,
+                                                           core::Lsn start);
 
 }  // namespace bitvelocity::format::debezium

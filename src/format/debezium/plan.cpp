@@ -32,12 +32,15 @@ constexpr char kSourceSchema[] =
     "\"optional\":false,\"name\":\"io.debezium.connector.postgresql.Source\",\"version\":1,"
     "\"field\":\"source\"}";
 
-constexpr char kEnvelopeRest[] =
-    ",{\"type\":\"struct\",\"fields\":["
+constexpr char kTransactionSchema[] =
+    "{\"type\":\"struct\",\"fields\":["
     "{\"type\":\"string\",\"optional\":false,\"field\":\"id\"},"
     "{\"type\":\"int64\",\"optional\":false,\"field\":\"total_order\"},"
     "{\"type\":\"int64\",\"optional\":false,\"field\":\"data_collection_order\"}],"
-    "\"optional\":true,\"name\":\"event.block\",\"version\":1,\"field\":\"transaction\"},"
+    "\"optional\":true,\"name\":\"event.block\",\"version\":1,\"field\":\"transaction\"}";
+
+constexpr char kEnvelopeRest[] =
+    ","
     "{\"type\":\"string\",\"optional\":false,\"field\":\"op\"},"
     "{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_ms\"},"
     "{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_us\"},"
@@ -67,7 +70,7 @@ void WriteFields(JsonWriter& out, const core::RelationSchema& relation, const Pl
         first = false;
         // Without a type record nothing is known of NULLs; a primary key still has none.
         const core::Column& column = relation.columns[i];
-        WriteField(out, column, plan.columns[i], !(key && (column.not_null || column.primary_key)));
+        WriteField(out, column, plan.columns[i], !(column.not_null || column.primary_key));
     }
     out.Raw(']');
 }
@@ -79,8 +82,13 @@ Plan MakePlan(const core::RelationSchema& relation, const DebeziumOptions& optio
     plan.key = relation.KeyColumns();
     plan.names_valid = NamesAreUtf8(relation);
     for (const core::Column& column : relation.columns) {
-        plan.columns.push_back({MemberPrefix(column.name),
-                                MakeValuePlan(*column.type, column.typmod, options.decimals)});
+        ColumnPlan& made = plan.columns.emplace_back();
+        made.prefix = MemberPrefix(column.name);
+        made.value = MakeValuePlan(*column.type, column.typmod, options);
+        made.identity = column.key;
+        // The schema part calls the column required, so null could not be read; without one it is
+        // the truth.
+        made.untold = options.schemas && column.not_null ? made.value.zero : "null";
     }
 
     JsonWriter out;
@@ -114,9 +122,48 @@ Plan MakePlan(const core::RelationSchema& relation, const DebeziumOptions& optio
         out.Raw("},");
     }
     out.Raw(kSourceSchema);
+    out.Raw(',');
+    out.Raw(kTransactionSchema);
     out.Raw(kEnvelopeRest);
     out.String(name + ".Envelope");
     out.Raw(",\"version\":2},\"payload\":");
+    plan.value_head = out.view();
+    return plan;
+}
+
+MessagePlan MakeMessagePlan(const DebeziumOptions& options) {
+    MessagePlan plan;
+    plan.content = MakeContentPlan(options);
+    plan.end = options.schemas ? "}}" : "}";
+    if (!options.schemas) {
+        return plan;
+    }
+    constexpr char kPrefix[] = "{\"type\":\"string\",\"optional\":true,\"field\":\"prefix\"}";
+    JsonWriter out;
+    out.Raw("{\"schema\":{\"type\":\"struct\",\"fields\":[");
+    out.Raw(kPrefix);
+    out.Raw(
+        "],\"optional\":false,\"name\":\"io.debezium.connector.postgresql.MessageKey\","
+        "\"version\":1},\"payload\":");
+    plan.key_head = out.view();
+
+    out.Clear();
+    out.Raw(
+        "{\"schema\":{\"type\":\"struct\",\"fields\":["
+        "{\"type\":\"string\",\"optional\":false,\"field\":\"op\"},"
+        "{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_ms\"},");
+    out.Raw(kSourceSchema);
+    out.Raw(',');
+    out.Raw(kTransactionSchema);
+    out.Raw(",{\"type\":\"struct\",\"fields\":[");
+    out.Raw(kPrefix);
+    out.Raw(",{");
+    out.Raw(plan.content.schema);
+    out.Raw(
+        ",\"optional\":true,\"field\":\"content\"}],\"optional\":false,\"name\":"
+        "\"io.debezium.connector.postgresql.Message\",\"version\":1,\"field\":\"message\"}],"
+        "\"optional\":false,\"name\":\"io.debezium.connector.postgresql.MessageValue\","
+        "\"version\":1},\"payload\":");
     plan.value_head = out.view();
     return plan;
 }

@@ -13,6 +13,8 @@ namespace bitvelocity::format::debezium {
 struct ColumnPlan {
     std::string prefix;  // `,"name":`
     ValuePlan value;
+    bool identity = false;  // a before image of the key alone tells it
+    std::string untold;     // what stands there otherwise
 };
 
 struct Plan {
@@ -23,6 +25,16 @@ struct Plan {
     std::string value_head;  // the same of the envelope
     std::string source_end;  // `,"schema":"public","table":"orders","txId":`
 };
+
+// The same for logical messages.
+struct MessagePlan {
+    std::string key_head;
+    std::string value_head;
+    std::string end;    // closes the payload, and with schemas what is around it
+    ValuePlan content;  // of the bytes as they are
+};
+
+[[nodiscard]] MessagePlan MakeMessagePlan(const DebeziumOptions& options);
 
 [[nodiscard]] Plan MakePlan(const core::RelationSchema& relation, const DebeziumOptions& options);
 

@@ -1,0 +1,392 @@
+// Which type becomes what: one row per type that has a form of its own, everything else is text.
+
+#include <array>
+#include <optional>
+
+#include "core/oids.hpp"
+#include "format/debezium/writers.hpp"
+
+namespace bitvelocity::format::debezium {
+
+namespace {
+
+// The name-based UUID (version 3) of the default placeholder, as arrays of uuid have it.
+constexpr std::string_view kUnavailableUuid = "b68a35a7-17ad-35b3-af2a-ae46edb4545a";
+
+constexpr std::int32_t kTypmodOffset = 4;  // VARHDRSZ, added to numeric's typmod
+constexpr std::int32_t kUnlimitedBits = 2'147'483'647;
+constexpr std::int64_t kMillisecond = 1000;  // in microseconds
+
+// A column's type, its modifier, and what the stream wants.
+struct Column {
+    const core::TypeDescription& type;
+    std::int32_t typmod;
+    const DebeziumOptions& options;
+
+    // Digits of a fraction of a second.
+    [[nodiscard]] std::int32_t precision() const { return typmod >= 0 && typmod <= 6 ? typmod : 6; }
+};
+
+std::string Schema(std::string_view type, std::string_view name = {}, std::string_view rest = {}) {
+    std::string members = "\"type\":\"" + std::string(type) + "\"";
+    if (!name.empty()) {
+        members += ",\"name\":\"" + std::string(name) + "\",\"version\":1";
+    }
+    return members += rest;
+}
+
+std::string Parameters(std::string_view members) {
+    return ",\"parameters\":{" + std::string(members) + "}";
+}
+
+void Set(ValuePlan& plan, Writer write, std::string schema) {
+    plan.write = write;
+    plan.schema = std::move(schema);
+}
+
+std::unique_ptr<Scratch> NewScratch() {
+    return std::make_unique<Scratch>();
+}
+
+// Without a precision the scale varies from row to row.
+void PlanDecimal(ValuePlan& plan, const Column& column, std::optional<std::int32_t> precision,
+                 std::int32_t scale) {
+    plan.scratch = NewScratch();
+    if (column.options.decimals == DecimalMode::kString) {
+        Set(plan, WriteDecimalText, Schema("string"));
+    } else if (column.options.decimals == DecimalMode::kDouble) {
+        Set(plan, WriteNumber, Schema("double"));
+    } else if (precision) {
+        plan.digits = scale;
+        std::string parameters = "\"scale\":\"" + std::to_string(scale) + "\"";
+        if (*precision > 0) {
+            parameters += ",\"connect.decimal.precision\":\"" + std::to_string(*precision) + "\"";
+        }
+        Set(plan, WriteDecimal,
+            Schema("bytes", "org.apache.kafka.connect.data.Decimal", Parameters(parameters)));
+    } else {
+        Set(plan, WriteVariableDecimal,
+            Schema("struct", "io.debezium.data.VariableScaleDecimal",
+                   ",\"doc\":\"Variable scaled decimal\",\"fields\":[{\"type\":\"int32\","
+                   "\"optional\":false,\"field\":\"scale\"},{\"type\":\"bytes\",\"optional\":false,"
+                   "\"field\":\"value\"}]"));
+    }
+}
+
+void PlanNumeric(ValuePlan& plan, const Column& column) {
+    if (column.typmod < kTypmodOffset) {
+        PlanDecimal(plan, column, std::nullopt, 0);
+        return;
+    }
+    const std::int32_t packed = column.typmod - kTypmodOffset;
+    const std::int32_t scale = ((packed & 0x7ff) ^ 1024) - 1024;  // 11 bits, signed since 15
+    PlanDecimal(plan, column, packed >> 16 & 0xffff, scale);
+}
+
+void PlanMoney(ValuePlan& plan, const Column& column) {
+    plan.element = std::make_unique<ValuePlan>();
+    PlanDecimal(*plan.element, column, 0, column.options.money_digits);
+    plan.scratch = NewScratch();
+    Set(plan, WriteMoney, plan.element->schema);
+}
+
+// Bytes in the chosen form; `hex` and `base64` are those of what the value is.
+void PlanBinary(ValuePlan& plan, const Column& column, Writer base64, Writer hex) {
+    const BinaryMode mode = column.options.binary;
+    plan.url_safe = mode == BinaryMode::kBase64UrlSafe;
+    Set(plan, mode == BinaryMode::kHex ? hex : base64,
+        Schema(mode == BinaryMode::kBytes ? "bytes" : "string"));
+}
+
+void PlanBytea(ValuePlan& plan, const Column& column) {
+    PlanBinary(plan, column, WriteBase64, WriteHex);
+}
+
+void PlanDate(ValuePlan& plan, const Column& column) {
+    switch (column.options.times) {
+        case TimeMode::kIsoString:
+            return Set(plan, WriteIsoDate, Schema("string", "io.debezium.time.IsoDate"));
+        case TimeMode::kConnect:
+            return Set(plan, WriteDays, Schema("int32", "org.apache.kafka.connect.data.Date"));
+        case TimeMode::kAdaptive:
+        case TimeMode::kAdaptiveTimeMicroseconds:
+        case TimeMode::kMicroseconds:
+        case TimeMode::kNanoseconds:
+            return Set(plan, WriteDays, Schema("int32", "io.debezium.time.Date"));
+    }
+}
+
+void PlanTime(ValuePlan& plan, const Column& column) {
+    switch (column.options.times) {
+        case TimeMode::kIsoString:
+            return Set(plan, WriteIsoTime, Schema("string", "io.debezium.time.IsoTime"));
+        case TimeMode::kConnect:
+            plan.divide = kMillisecond;
+            return Set(plan, WriteTimeOfDay, Schema("int32", "org.apache.kafka.connect.data.Time"));
+        case TimeMode::kNanoseconds:
+            plan.multiply = 1000;
+            return Set(plan, WriteTimeOfDay, Schema("int64", "io.debezium.time.NanoTime"));
+        case TimeMode::kAdaptive:
+            if (column.precision() <= 3) {
+                plan.divide = kMillisecond;
+                return Set(plan, WriteTimeOfDay, Schema("int32", "io.debezium.time.Time"));
+            }
+            [[fallthrough]];
+        case TimeMode::kAdaptiveTimeMicroseconds:
+        case TimeMode::kMicroseconds:
+            return Set(plan, WriteTimeOfDay, Schema("int64", "io.debezium.time.MicroTime"));
+    }
+}
+
+void PlanTimestamp(ValuePlan& plan, const Column& column) {
+    switch (column.options.times) {
+        case TimeMode::kIsoString:
+            return Set(plan, WriteIsoTimestamp, Schema("string", "io.debezium.time.IsoTimestamp"));
+        case TimeMode::kConnect:
+            plan.divide = kMillisecond;
+            return Set(plan, WriteTimestamp,
+                       Schema("int64", "org.apache.kafka.connect.data.Timestamp"));
+        case TimeMode::kNanoseconds:
+            plan.multiply = 1000;
+            return Set(plan, WriteTimestamp, Schema("int64", "io.debezium.time.NanoTimestamp"));
+        case TimeMode::kAdaptive:
+        case TimeMode::kAdaptiveTimeMicroseconds:
+            if (column.precision() <= 3) {
+                plan.divide = kMillisecond;
+                return Set(plan, WriteTimestamp, Schema("int64", "io.debezium.time.Timestamp"));
+            }
+            [[fallthrough]];
+        case TimeMode::kMicroseconds:
+            return Set(plan, WriteTimestamp, Schema("int64", "io.debezium.time.MicroTimestamp"));
+    }
+}
+
+void PlanZonedTimestamp(ValuePlan& plan, const Column& column) {
+    plan.digits = column.precision();
+    Set(plan, WriteZonedTimestamp, Schema("string", "io.debezium.time.ZonedTimestamp"));
+}
+
+void PlanInterval(ValuePlan& plan, const Column& column) {
+    if (column.options.intervals == IntervalMode::kString) {
+        Set(plan, WriteIntervalIso, Schema("string", "io.debezium.time.Interval"));
+    } else {
+        Set(plan, WriteIntervalMicros, Schema("int64", "io.debezium.time.MicroDuration"));
+    }
+}
+
+void PlanBits(ValuePlan& plan, const Column& column) {
+    if (column.typmod == 1) {
+        return Set(plan, WriteBool, Schema("boolean"));
+    }
+    const std::int32_t length = column.typmod > 0 ? column.typmod : kUnlimitedBits;
+    Set(plan, WriteBits,
+        Schema("bytes", "io.debezium.data.Bits",
+               Parameters("\"length\":\"" + std::to_string(length) + "\"")));
+}
+
+void PlanPoint(ValuePlan& plan, const Column&) {
+    Set(plan, WritePoint,
+        Schema("struct", "io.debezium.data.geometry.Point",
+               ",\"doc\":\"Geometry (POINT)\",\"fields\":[{\"type\":\"double\",\"optional\":false,"
+               "\"field\":\"x\"},{\"type\":\"double\",\"optional\":false,\"field\":\"y\"},"
+               "{\"type\":\"bytes\",\"optional\":true,\"field\":\"wkb\"},{\"type\":\"int32\","
+               "\"optional\":true,\"field\":\"srid\"}]"));
+}
+
+void PlanHstore(ValuePlan& plan, const Column& column) {
+    plan.scratch = NewScratch();
+    if (column.options.hstore == HstoreMode::kMap) {
+        Set(plan, WriteHstoreMap,
+            "\"type\":\"map\",\"keys\":{\"type\":\"string\",\"optional\":false},\"values\":{"
+            "\"type\":\"string\",\"optional\":true}");
+    } else {
+        Set(plan, WriteHstoreJson, Schema("string", "io.debezium.data.Json"));
+    }
+}
+
+void PlanEnum(ValuePlan& plan, const Column& column) {
+    std::string allowed;
+    for (const std::string& label : column.type.labels) {
+        allowed += allowed.empty() ? label : "," + label;
+    }
+    JsonWriter out;
+    out.Raw("\"allowed\":");
+    out.String(allowed);
+    plan.schema = Schema("string", "io.debezium.data.Enum", Parameters(out.view()));
+}
+
+struct Row {
+    core::Oid oid;            // 0: an extension's type, known by its name
+    std::string_view name;    // for those
+    std::string_view zero;    // as the server prints it
+    std::string_view type;    // of the Connect schema, and its name ...
+    std::string_view schema;  // ... both unless `plan` makes them
+    Writer write = nullptr;
+    void (*plan)(ValuePlan&, const Column&) = nullptr;
+};
+
+constexpr Row kRows[] = {
+    {core::kBoolOid, {}, "f", "boolean", {}, WriteBool},
+    {core::kInt2Oid, {}, "0", "int16", {}, WriteNumber},
+    {core::kInt4Oid, {}, "0", "int32", {}, WriteNumber},
+    {core::kInt8Oid, {}, "0", "int64", {}, WriteNumber},
+    {core::kOidOid, {}, "0", "int64", {}, WriteNumber},
+    {core::kFloat4Oid, {}, "0", "float", {}, WriteNumber},
+    {core::kFloat8Oid, {}, "0", "double", {}, WriteNumber},
+    {core::kNumericOid, {}, "0", {}, {}, nullptr, PlanNumeric},
+    {core::kMoneyOid, {}, "$0.00", {}, {}, nullptr, PlanMoney},
+    {core::kTextOid, {}, {}, "string", {}},
+    {core::kVarcharOid, {}, {}, "string", {}},
+    {core::kBpcharOid, {}, {}, "string", {}},
+    {core::kCharOid, {}, {}, "string", {}},
+    {core::kNameOid, {}, {}, "string", {}},
+    {core::kInetOid, {}, {}, "string", {}},
+    {core::kCidrOid, {}, {}, "string", {}},
+    {core::kMacaddrOid, {}, {}, "string", {}},
+    {core::kMacaddr8Oid, {}, {}, "string", {}},
+    {core::kInt4RangeOid, {}, {}, "string", {}},
+    {core::kInt8RangeOid, {}, {}, "string", {}},
+    {core::kNumRangeOid, {}, {}, "string", {}},
+    {core::kTsRangeOid, {}, {}, "string", {}},
+    {core::kTstzRangeOid, {}, {}, "string", {}},
+    {core::kDateRangeOid, {}, {}, "string", {}},
+    {core::kJsonOid, {}, {}, "string", "io.debezium.data.Json"},
+    {core::kJsonbOid, {}, {}, "string", "io.debezium.data.Json"},
+    {core::kXmlOid, {}, {}, "string", "io.debezium.data.Xml"},
+    {core::kUuidOid, {}, {}, "string", "io.debezium.data.Uuid"},
+    {core::kTsvectorOid, {}, {}, "string", "io.debezium.data.Tsvector"},
+    {core::kByteaOid, {}, "\\x", {}, {}, nullptr, PlanBytea},
+    {core::kDateOid, {}, "1970-01-01", {}, {}, nullptr, PlanDate},
+    {core::kTimeOid, {}, "00:00:00", {}, {}, nullptr, PlanTime},
+    {core::kTimestampOid, {}, "1970-01-01 00:00:00", {}, {}, nullptr, PlanTimestamp},
+    {core::kTimestamptzOid, {}, "1970-01-01 00:00:00+00", {}, {}, nullptr, PlanZonedTimestamp},
+    {core::kTimetzOid, {}, "00:00:00+00", "string", "io.debezium.time.ZonedTime", WriteZonedTime},
+    {core::kIntervalOid, {}, "00:00:00", {}, {}, nullptr, PlanInterval},
+    {core::kBitOid, {}, {}, {}, {}, nullptr, PlanBits},
+    {core::kVarbitOid, {}, {}, {}, {}, nullptr, PlanBits},
+    {core::kPointOid, {}, "(0,0)", {}, {}, nullptr, PlanPoint},
+    {0, "hstore", {}, {}, {}, nullptr, PlanHstore},
+    {0, "citext", {}, "string", {}},
+    {0, "isbn", {}, "string", {}},
+    {0, "ltree", {}, "string", "io.debezium.data.Ltree"},
+};
+
+const Row* FindRow(const core::TypeDescription& type) {
+    for (const Row& row : kRows) {
+        if (row.oid != 0 ? row.oid == type.oid
+                         : type.oid >= core::kFirstUserOid && row.name == type.name) {
+            return &row;
+        }
+    }
+    return nullptr;
+}
+
+// Types that the connector leaves out, or gives as the bytes of their text when it is told to.
+void PlanUnknown(ValuePlan& plan, const Column& column) {
+    if (column.options.unknown_types) {
+        PlanBinary(plan, column, WriteTextBase64, WriteTextHex);
+    } else {
+        plan.schema = Schema("string");
+    }
+}
+
+void PlanScalar(ValuePlan& plan, const Column& column) {
+    const Row* row = FindRow(column.type);
+    if (column.type.kind == core::TypeKind::kEnum) {
+        PlanEnum(plan, column);
+    } else if (row == nullptr) {
+        PlanUnknown(plan, column);
+    } else if (row->plan != nullptr) {
+        row->plan(plan, column);
+    } else {
+        Set(plan, row->write, Schema(row->type, row->schema));
+    }
+}
+
+std::string Quoted(std::string_view text) {
+    JsonWriter out;
+    out.String(text);
+    return std::string(out.view());
+}
+
+// Stands for a value that the WAL does not hold, in a form the column's schema allows.
+std::string Unavailable(const ValuePlan& plan, const core::TypeDescription& type,
+                        const DebeziumOptions& options) {
+    JsonWriter out;
+    const std::string& placeholder = options.placeholder;
+    if (plan.write == WriteBase64 && options.binary == BinaryMode::kBytes) {
+        out.Raw('"');
+        out.Base64(placeholder);
+        out.Raw('"');
+    } else if (plan.write == WriteHstoreMap || plan.write == WriteHstoreJson) {
+        const std::string quoted = Quoted(placeholder);
+        const std::string object = "{" + quoted + ":" + quoted + "}";
+        out.Raw(plan.write == WriteHstoreMap ? object : Quoted(object));
+    } else if (plan.write != WriteList) {
+        out.String(placeholder);
+    } else if (plan.element->write == WriteNumber || plan.element->write == WriteDays) {
+        out.Raw('[');  // one element per byte
+        for (std::size_t i = 0; i < placeholder.size(); ++i) {
+            if (i > 0) {
+                out.Raw(',');
+            }
+            out.Number(static_cast<int>(static_cast<signed char>(placeholder[i])));
+        }
+        out.Raw(']');
+    } else {
+        out.Raw('[');
+        if (type.element->oid == core::kUuidOid) {
+            out.String(kUnavailableUuid);
+        } else {
+            out.Raw(plan.element->unavailable);
+        }
+        out.Raw(']');
+    }
+    return std::string(out.view());
+}
+
+// The connector's stand-in for a required column that the WAL does not tell: its type's zero.
+std::string Zero(const ValuePlan& plan, const core::TypeDescription& type) {
+    const Row* row = FindRow(type);
+    JsonWriter out;
+    WriteValue(out, plan, plan.write == WriteList ? "{}" : row != nullptr ? row->zero : "");
+    return std::string(out.view());
+}
+
+}  // namespace
+
+void WriteTextInstead(JsonWriter& out, std::size_t start, std::string_view text) {
+    out.Truncate(start);
+    out.String(text);
+}
+
+ValuePlan MakeContentPlan(const DebeziumOptions& options) {
+    ValuePlan plan;
+    const core::TypeDescription none;
+    PlanBinary(plan, {none, -1, options}, WriteTextBase64, WriteTextHex);
+    return plan;
+}
+
+ValuePlan MakeValuePlan(const core::TypeDescription& type, std::int32_t typmod,
+                        const DebeziumOptions& options) {
+    if (type.kind == core::TypeKind::kDomain && type.element != nullptr) {
+        return MakeValuePlan(*type.element, type.base_typmod, options);
+    }
+    ValuePlan plan;
+    if (type.kind == core::TypeKind::kArray && type.element != nullptr) {
+        const bool vector = type.oid == core::kInt2VectorOid || type.oid == core::kOidVectorOid;
+        plan.write = vector ? WriteVector : WriteList;
+        plan.delimiter = type.element->delimiter;
+        plan.element = std::make_unique<ValuePlan>(MakeValuePlan(*type.element, typmod, options));
+        plan.scratch = NewScratch();
+        plan.schema =
+            "\"type\":\"array\",\"items\":{" + plan.element->schema + ",\"optional\":true}";
+    } else {
+        PlanScalar(plan, {type, typmod, options});
+    }
+    plan.unavailable = Unavailable(plan, type, options);
+    plan.zero = Zero(plan, type);
+    return plan;
+}
+
+}  // namespace bitvelocity::format::debezium
