@@ -37,6 +37,11 @@ $(CHECK_PARTS:%=check-%): check-%:
 	@test/check/deps
 	@test/check/run $*
 
+# Debezium and a stream on the same changes, not part of `check`: test/debezium/README.md. SETS= some only.
+check-debezium:
+	@test/check/deps
+	@test/debezium/check $(SETS)
+
 # Figures: bench/README.md. RUNS= measured runs (5), ROWS= rows of a backlog (500000).
 bench-stream bench-outage bench-audit:
 	@test/check/deps
@@ -55,4 +60,5 @@ reference:
 docker:
 	@docker/build.sh
 
-.PHONY: deps reference quickstart stop check check-faults $(CHECK_PARTS:%=check-%) bench-stream bench-outage bench-audit docker
+.PHONY: deps reference quickstart stop check check-faults check-debezium $(CHECK_PARTS:%=check-%) bench-stream bench-outage \
+	bench-audit docker
