@@ -148,6 +148,7 @@ void Partman::CreateParent(const SetOptions& options) const {
                 {"p_premake", "int", std::to_string(options.premake)},
                 {"p_default_table", "boolean", options.default_partition ? "true" : "false"},
                 {"p_automatic_maintenance", "text", options.own_maintenance ? "off" : "on"},
+                {"p_control_not_null", "boolean", std::string("false")},
                 {"p_jobmon", "boolean", std::string("false")}});
     // Partitions come ahead even of a table that nothing is written to.
     spi.Execute("UPDATE " + pg::QuoteIdentifier(schema_) +
