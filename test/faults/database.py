@@ -19,6 +19,7 @@ class Database:
     def __init__(self, directory):
         self.directory = directory
         self.data = os.path.join(directory, "data")
+        self.starting = threading.RLock()  # one starts it, whoever finds it gone
 
     def sql(self, *commands, timeout=60):
         arguments = ["psql", "-XAtq", "-F", "\x01", "-v", "ON_ERROR_STOP=1"]
@@ -63,24 +64,27 @@ class Database:
     def ensure_running(self):
         """Starts the server again when its postmaster is gone."""
         deadline = time.monotonic() + 60
-        while self.postmaster() is None:
-            done = subprocess.run([SERVER, "restart", self.directory, "immediate"], capture_output=True, text=True)
-            # Processes of the one before may hold shared memory for a moment.
-            if done.returncode != 0 and time.monotonic() > deadline:
-                raise SqlError("the server does not start: " + done.stderr)
-            time.sleep(0.05)
+        with self.starting:
+            while self.postmaster() is None:
+                done = subprocess.run([SERVER, "restart", self.directory, "immediate"], capture_output=True, text=True)
+                # Processes of the one before may hold shared memory for a moment.
+                if done.returncode != 0 and time.monotonic() > deadline:
+                    raise SqlError("the server does not start: " + done.stderr)
+                time.sleep(0.05)
 
     def restart(self, mode):
-        subprocess.run([SERVER, "restart", self.directory, mode], capture_output=True)
-        self.ensure_running()
+        with self.starting:
+            subprocess.run([SERVER, "restart", self.directory, mode], capture_output=True)
+            self.ensure_running()
 
     def kill_postmaster(self):
-        pid = self.postmaster()
-        if pid is not None:
-            os.kill(pid, signal.SIGKILL)
-            while os.path.exists(f"/proc/{pid}"):
-                time.sleep(0.02)
-        self.ensure_running()
+        with self.starting:
+            pid = self.postmaster()
+            if pid is not None:
+                os.kill(pid, signal.SIGKILL)
+                while os.path.exists(f"/proc/{pid}"):
+                    time.sleep(0.02)
+            self.ensure_running()
 
     def worker_pids(self, role=""):
         try:
@@ -143,4 +147,5 @@ class Writer(threading.Thread):
             except (BrokenPipeError, ValueError, OSError):
                 psql.kill()
                 psql.wait()
+                self.database.ensure_running()
                 time.sleep(0.1)
