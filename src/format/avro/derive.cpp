@@ -150,8 +150,12 @@ Json Deriver::TypeOf(const core::TypeDescription& type, std::int32_t typmod) {
 
 Names MakeNames(const AvroOptions& options, const core::Source& source,
                 const core::RelationSchema* relation) {
-    const std::string_view schema = relation != nullptr ? relation->schema : "message";
-    const std::string_view table = relation != nullptr ? relation->name : "message";
+    std::string_view schema = "message";
+    std::string_view table = "message";
+    if (relation != nullptr) {
+        schema = relation->schema;
+        table = relation->name;
+    }
     // A dot inside a name from outside would make a level of the namespace.
     const std::string cleaned[] = {Cleaned(source.database, false), Cleaned(source.stream, false),
                                    Cleaned(schema, false), Cleaned(table, false)};
