@@ -3,7 +3,7 @@
 # for; also while the stream does not run.
 . "$(dirname "$0")/../check/script.sh"
 . "$(dirname "$0")/../check/stream.sh"
-server a min_wal_size=32MB max_wal_size=64MB
+server a min_wal_size=32MB max_wal_size=64MB bitvelocity.log_interval=86400
 sql -c "CREATE EXTENSION bitvelocity" -c "CREATE TABLE t (id int PRIMARY KEY, v text)" -c "SELECT bitvelocity.create_bronze('t')" >/dev/null
 check "the stream starts" synced
 status() { sql -c "SELECT $1 FROM bitvelocity.stream_status WHERE stream = 'bronze'"; }
