@@ -20,12 +20,7 @@ std::uint64_t HashText(std::string_view text, std::uint64_t seed) {
     return Mix(h);
 }
 
-// A TRUNCATE of a whole schema has a part per table.
-constexpr int kPartBits = 20;
-
-}  // namespace
-
-EventId MakeEventId(const Identity& identity) {
+std::uint64_t TransactionHash(const Identity& identity) {
     std::uint64_t h = 0;
     if (identity.source != nullptr) {
         h = HashText(identity.source->stream, identity.source->system_identifier);
@@ -33,12 +28,31 @@ EventId MakeEventId(const Identity& identity) {
         h = Mix(h ^ static_cast<std::uint32_t>(identity.source->epoch));
     }
     h = Mix(h ^ identity.commit_lsn.value);
-    h = Mix(h ^ identity.xid);
+    return Mix(h ^ identity.xid);
+}
 
+// A TRUNCATE of a whole schema has a part per table.
+constexpr int kPartBits = 20;
+
+}  // namespace
+
+EventId MakeEventId(const Identity& identity) {
+    return EventIds().Make(identity);
+}
+
+EventId EventIds::Make(const Identity& identity) {
+    if (!known_ || identity.source != source_ || identity.commit_lsn != commit_lsn_ ||
+        identity.xid != xid_) {
+        known_ = true;
+        source_ = identity.source;
+        commit_lsn_ = identity.commit_lsn;
+        xid_ = identity.xid;
+        hash_ = TransactionHash(identity);
+    }
     const std::uint64_t lsn60 = identity.commit_lsn.value >> 4;
     const std::uint64_t position = (identity.ordinal << kPartBits) + identity.part;
     const std::uint64_t high = ((lsn60 >> 12) << 16) | (8ULL << 12) | (lsn60 & 0xfffULL);
-    const std::uint64_t low = (2ULL << 62) | ((h + position) & 0x3fffffffffffffffULL);
+    const std::uint64_t low = (2ULL << 62) | ((hash_ + position) & 0x3fffffffffffffffULL);
 
     EventId id{};
     for (int i = 0; i < 8; ++i) {

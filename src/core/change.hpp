@@ -98,6 +98,20 @@ struct EventId {
     std::uint8_t bytes[16];
 };
 [[nodiscard]] EventId MakeEventId(const Identity& identity);
+
+// The same for a sequence of events: keeps what those of one transaction have in common. A source
+// is told from others by its address.
+class EventIds {
+  public:
+    [[nodiscard]] EventId Make(const Identity& identity);
+
+  private:
+    bool known_ = false;
+    const Source* source_ = nullptr;
+    Lsn commit_lsn_;
+    std::uint32_t xid_ = 0;
+    std::uint64_t hash_ = 0;
+};
 void AppendUuid(std::string& out, const EventId& id);
 
 // "INSERT", "UPDATE", "DELETE", "TRUNCATE", "READ", "MESSAGE".

@@ -82,6 +82,7 @@ class EventEncoder final : public Encoder {
     JsonWriter value_;
     bool whole_ = true;  // the last payload had no unchanged column
 
+    core::EventIds ids_;
     core::Lsn commit_lsn_;
     std::uint32_t xid_ = 0;
     std::int64_t commit_time_us_ = 0;
@@ -188,7 +189,7 @@ void EventEncoder::WriteMetadata(const EventPlan& plan, const core::Change& chan
     out.Raw(transaction_head_.view());
     out.LsnText(change.lsn);
     out.Raw("\",\"event_id\":\"");
-    out.Uuid(core::MakeEventId(change.identity));
+    out.Uuid(ids_.Make(change.identity));
     out.Raw('"');
     out.Raw(plan.tail);
     out.Raw(transaction_tail_.view());

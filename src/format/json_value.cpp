@@ -35,8 +35,24 @@ Shape BaseShape(const core::TypeDescription& type) {
     }
 }
 
+bool IsDigit(char c) {
+    return c >= '0' && c <= '9';
+}
+
 // "2024-01-15 10:30:00.5+00 BC" -> "2024-01-15T10:30:00.5+00:00 BC"; the specials stay as they are.
 void WriteTime(JsonWriter& out, std::string_view text, bool zoned) {
+    // Of almost every value the places are known: a year of four digits, UTC.
+    static constexpr std::size_t kDate = 10;
+    static constexpr std::size_t kSeconds = 19;
+    if (text.size() >= kSeconds && text[kDate] == ' ' &&
+        (zoned ? text.ends_with("+00") : IsDigit(text.back())) && IsDigit(text.front())) {
+        out.Raw('"');
+        out.Escaped(text.substr(0, kDate));
+        out.Raw('T');
+        out.Escaped(text.substr(kDate + 1));
+        out.Raw(zoned ? std::string_view(":00\"") : std::string_view("\""));
+        return;
+    }
     const std::size_t blank = text.find(' ');
     if (blank == std::string_view::npos || text.front() < '0' || text.front() > '9') {
         out.String(text);

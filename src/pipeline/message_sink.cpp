@@ -24,7 +24,10 @@ namespace {
 
 // Acknowledgements hold memory until they are served, so a long transaction stops for them.
 constexpr int kMessagesPerPoll = 1024;
+using Clock = std::chrono::steady_clock;
 constexpr std::int64_t kWaitMs = 1000;
+// A transport that is full and sends full batches acknowledges one sooner than this.
+constexpr std::chrono::milliseconds kFullTime{20};
 constexpr std::int64_t kDrainSliceMs = 100;
 constexpr std::int64_t kCommitSliceMs = 20;
 
@@ -219,10 +222,11 @@ core::Status MessageSink::Boundary(bool idle) {
     if (group_ && group_->Due(idle)) {
         return CommitGroup();
     }
-    if (idle) {
+    BV_RETURN_IF_ERROR(Poll());
+    if (idle && window_.outstanding() != 0) {
         transport_->Flush();
     }
-    return Poll();
+    return core::Status::Ok();
 }
 
 core::Status MessageSink::Poll() {
@@ -241,9 +245,10 @@ core::Status MessageSink::CommitGroup() {
     const std::string record = group_->Record();
     while (window_.outstanding() > 0) {
         const std::uint64_t before = window_.outstanding();
+        transport_->Flush();
         BV_RETURN_IF_ERROR(Poll());
         if (window_.outstanding() == before) {
-            BV_RETURN_IF_ERROR(waiter_.Wait(transport_->wake_fd(), kWaitMs));
+            BV_RETURN_IF_ERROR(waiter_.Wait(transport_->wake_fd(), kCommitSliceMs));
         }
     }
     bool asked = false;
@@ -271,11 +276,10 @@ core::Status MessageSink::Drain(std::int64_t deadline_ms) {
     if (group_) {
         return !group_->empty() && deadline_ms > 0 ? CommitGroup() : core::Status::Ok();
     }
-    using Clock = std::chrono::steady_clock;
     const auto end = Clock::now() + std::chrono::milliseconds(deadline_ms);
-    transport_->Flush();
     bool stopping = false;
     for (;;) {
+        transport_->Flush();
         BV_RETURN_IF_ERROR(Poll());
         const auto left =
             std::chrono::duration_cast<std::chrono::milliseconds>(end - Clock::now()).count();
@@ -329,6 +333,7 @@ core::Result<std::uint32_t> MessageSink::Find(const format::avro::SchemaRequest&
 }
 
 core::Status MessageSink::SendWhenRoom(const sink::OutgoingMessage& message) {
+    std::optional<Clock::time_point> full_since;
     for (;;) {
         auto sent = transport_->Send(message);
         if (!sent.ok()) {
@@ -339,9 +344,20 @@ core::Status MessageSink::SendWhenRoom(const sink::OutgoingMessage& message) {
         }
         const std::uint64_t before = window_.outstanding();
         BV_RETURN_IF_ERROR(Poll());
-        if (window_.outstanding() == before) {
-            BV_RETURN_IF_ERROR(waiter_.Wait(transport_->wake_fd(), kWaitMs));
+        if (window_.outstanding() != before) {
+            full_since.reset();
+            continue;
         }
+        const auto now = Clock::now();
+        full_since = full_since.value_or(now);
+        // Many partitions may fill the transport before any of them has a full batch: then no
+        // acknowledgement is on its way.
+        const bool stuck = now - *full_since >= kFullTime;
+        if (stuck) {
+            transport_->Flush();
+        }
+        BV_RETURN_IF_ERROR(
+            waiter_.Wait(transport_->wake_fd(), stuck ? kWaitMs : kFullTime.count()));
     }
 }
 

@@ -56,7 +56,8 @@ class Transport {
     virtual core::Result<SendResult> Send(const OutgoingMessage& message) = 0;
     // Delivers acknowledgements to the handler; never blocks.
     virtual core::Status Poll(AckHandler& handler) = 0;
-    // Sends what is batched now (linger 0); never blocks.
+    // Sends what is batched now; never blocks. Messages may have to wait for the answer to earlier
+    // ones: asked again after every Poll, nothing is left behind.
     virtual void Flush() = 0;
     [[nodiscard]] virtual int wake_fd() const = 0;
     [[nodiscard]] virtual Health health() const = 0;

@@ -208,6 +208,7 @@ void DecodeUntilStopped() {
     LogicalDecodingContext* context = g_decoding.context;
     Entry* entry = g_decoding.entry;
     XLogRecPtr flushed = InvalidXLogRecPtr;
+    bool caught_up = false;
     for (std::uint32_t records = 0;; ++records) {
         // Clocks and shared positions are looked at now and then, not for every record.
         if (records % kLookEvery == 0) {
@@ -231,6 +232,10 @@ void DecodeUntilStopped() {
             if (!WaitForStandbys(context->reader->EndRecPtr)) {
                 return;
             }
+            if (caught_up) {
+                caught_up = false;
+                entry->caught_up.store(false);
+            }
             LogicalDecodingProcessRecord(context, context->reader);
             g_decoding.processed = context->reader->EndRecPtr;
             pg::PassFailpoint(core::Failpoint::decoder_decoded);
@@ -246,6 +251,9 @@ void DecodeUntilStopped() {
         if (worker::Now() - g_decoding.announced_us > kProgressUs) {
             Announce(context->reader->EndRecPtr);
         }
+        // Said before it is sent: who takes the batch need not wait for more.
+        caught_up = true;
+        entry->caught_up.store(true);
         SendBatch(&g_decoding.sender);
         Confirm(false);
         if (WantsRecycling()) {
@@ -268,6 +276,7 @@ void Finish() {
     }
     pg::PassFailpoint(core::Failpoint::decoder_stopping);
     Announce(g_decoding.processed);
+    entry->caught_up.store(true);
     SendBatch(&g_decoding.sender);
     CloseSender(&g_decoding.sender);
     pg::PassFailpoint(core::Failpoint::decoder_closed);

@@ -24,6 +24,11 @@ namespace {
 
 constexpr std::int64_t kIdleMs = 1000;
 constexpr std::int64_t kDrainMs = 20;
+// A transport that could not send what it was asked to flush (a new topic, a lost connection) is
+// asked again.
+constexpr std::int64_t kUnsettledMs = 20;
+// How long an empty queue is no pause yet while the decoder is behind.
+constexpr std::int64_t kMoreSoonMs = 1;
 
 class Delivery final : public sink::Waiter {
   public:
@@ -312,6 +317,7 @@ void Delivery::Deliver() {
     }
     entry_->started_at.store(GetCurrentTimestamp());
     rate_since_us_ = worker::Now();
+    std::int64_t empty_since_us = 0;
     for (;;) {
         NoteStop();
         const char* bytes = nullptr;
@@ -330,13 +336,27 @@ void Delivery::Deliver() {
             ServeDrain();
             pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_published));
             pg::Call([]() { CHECK_FOR_INTERRUPTS(); });
+            empty_since_us = 0;
             continue;
         }
-        pg::ThrowIfError(pipeline_->Boundary(true));
+        // An empty queue in the middle of a backlog only says that this process is the faster one:
+        // batches and group commits go on. Nobody waits longer than kMoreSoonMs for that.
+        bool idle = entry_->caught_up.load();
+        if (!idle) {
+            const std::int64_t now_us = worker::Now();
+            empty_since_us = empty_since_us == 0 ? now_us : empty_since_us;
+            idle = now_us - empty_since_us >= kMoreSoonMs * 1000;
+        }
+        pg::ThrowIfError(pipeline_->Boundary(idle));
         Publish();
         ServeDrain();
-        const std::int64_t wait = entry_->drain_until_us.load() != 0 ? kDrainMs : kIdleMs;
-        pg::Call([fd = sink_->wake_fd(), wait]() { worker::Wait(wait, fd); });
+        std::int64_t timeout = kMoreSoonMs;
+        if (idle && entry_->drain_until_us.load() != 0) {
+            timeout = kDrainMs;
+        } else if (idle) {
+            timeout = sink_->settled() ? kIdleMs : kUnsettledMs;
+        }
+        pg::Call([fd = sink_->wake_fd(), timeout]() { worker::Wait(timeout, fd); });
     }
 }
 

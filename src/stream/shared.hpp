@@ -71,8 +71,9 @@ struct Entry {
     std::atomic<std::uint64_t> read_lsn;     // decoder: end of the WAL read
     std::atomic<std::uint64_t> confirmed_lsn;  // decoder: told to the slot and saved
 
-    std::atomic<bool> decoder_sleeping;       // decoder; read by committing backends
-    std::atomic<std::uint64_t> rows;          // deliverer, since its start
+    std::atomic<bool> decoder_sleeping;  // decoder; read by committing backends
+    std::atomic<bool> caught_up;         // decoder: what it sent last is everything flushed so far
+    std::atomic<std::uint64_t> rows;     // deliverer, since its start
     std::atomic<std::uint64_t> transactions;  // deliverer, since its start
     std::atomic<std::int64_t> started_at;     // deliverer, TimestampTz
     std::atomic<std::int64_t>

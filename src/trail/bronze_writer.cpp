@@ -97,6 +97,7 @@ struct BronzeWriter::Impl {
     std::int64_t last_sequence = 0;
     std::string correlation_text;
     pg_uuid_t correlation{};
+    core::EventIds ids_of_events;
 
     Impl(Oid table, Oid table_owner, Oid table_sequence)
         : bronze(table),
@@ -207,7 +208,7 @@ struct BronzeWriter::Impl {
             values[kBeforePayload] =
                 RowJson(plan, relation, change.before, {}, change.before_is_key);
         }
-        const core::EventId id = core::MakeEventId(change.identity);
+        const core::EventId id = ids_of_events.Make(change.identity);
         const core::Context* context = change.context;
         nulls[kTransactionId] = change.identity.xid == 0;
         nulls[kActor] = context == nullptr || context->actor.empty();

@@ -1,3 +1,4 @@
+#include <cstring>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -102,6 +103,21 @@ TEST(EventId, DependsOnEveryPartOfTheIdentity) {
     add({&a, Lsn{160}, 7, 2, 0});
     add({&a, Lsn{160}, 7, 1, 1});
     add({nullptr, Lsn{160}, 7, 1, 0});
+}
+
+TEST(EventId, IsTheSameOutOfASequence) {
+    const Source a{.system_identifier = 1, .database_oid = 2, .database = "d", .stream = "s"};
+    Source b = a;
+    b.epoch = 2;
+    std::mt19937_64 random(3);
+    EventIds ids;
+    for (int i = 0; i < 2000; ++i) {
+        const Identity identity{random() % 8 == 0 ? &b : &a, Lsn{16 * (random() % 3)},
+                                static_cast<std::uint32_t>(random() % 2), random() % 100, 0};
+        const EventId in_sequence = ids.Make(identity);
+        const EventId alone = MakeEventId(identity);
+        ASSERT_EQ(std::memcmp(in_sequence.bytes, alone.bytes, sizeof(alone.bytes)), 0);
+    }
 }
 
 TEST(EventId, IsAVersion8UuidThatSortsByPosition) {

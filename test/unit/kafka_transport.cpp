@@ -169,6 +169,7 @@ bool PollUntil(Transport& transport, Acks& acks, const std::function<bool()>& do
         if (Clock::now() > limit) {
             return false;
         }
+        transport.Flush();
         pollfd descriptor{transport.wake_fd(), POLLIN, 0};
         poll(&descriptor, 1, 100);
         const core::Status status = transport.Poll(acks);
@@ -212,7 +213,6 @@ TEST(KafkaTransport, DeliversKeysValuesHeadersAndTombstones) {
     message.key = {};
     message.headers = std::span(headers).first(1);
     SendAll(*transport, acks, message);
-    transport->Flush();
     ASSERT_TRUE(PollUntil(*transport, acks, [&] { return acks.acked.size() == 4; }));
     EXPECT_EQ(acks.acked, (std::vector<std::uint64_t>{1, 2, 3, 4}));
     const auto records = cluster.Read("t", 1);

@@ -105,7 +105,7 @@ class FakeWaiter final : public sink::Waiter {
         if (stopping) {
             return core::Status::Fail(core::kQueryCanceled, "stopping");
         }
-        if (next < broker_.messages.size()) {
+        if (next < broker_.messages.size() && (!needs_flush || broker_.flushes > 0)) {
             broker_.acknowledge.push_back(next++);
         }
         return core::Status::Ok();
@@ -113,6 +113,7 @@ class FakeWaiter final : public sink::Waiter {
     int waits = 0;
     std::size_t next = 0;
     bool stopping = false;
+    bool needs_flush = false;  // batches that are not full stay where they are
 
   private:
     Broker& broker_;
@@ -328,10 +329,28 @@ TEST_F(MessageSinkTest, ServesAcknowledgementsInsideALongTransaction) {
 
 TEST_F(MessageSinkTest, FlushesOnlyWhenIdle) {
     Make();
+    ASSERT_TRUE(sink_->Boundary(true).ok());
+    EXPECT_EQ(broker_.flushes, 0);  // nothing to send
+    OneRow(0x100, 0x110);
     ASSERT_TRUE(sink_->Boundary(false).ok());
     EXPECT_EQ(broker_.flushes, 0);
     ASSERT_TRUE(sink_->Boundary(true).ok());
     EXPECT_EQ(broker_.flushes, 1);
+    broker_.acknowledge = {0};
+    ASSERT_TRUE(sink_->Boundary(true).ok());
+    EXPECT_EQ(broker_.flushes, 1);
+}
+
+TEST_F(MessageSinkTest, AFullTransportIsFlushedWhenNothingComesBack) {
+    Make();
+    broker_.room = 1;
+    waiter_.needs_flush = true;
+    ASSERT_TRUE(sink_->Begin({}).ok());
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    EXPECT_EQ(broker_.flushes, 0);
+    ASSERT_TRUE(Insert(orders_, "2").ok());
+    EXPECT_GT(broker_.flushes, 0);
+    EXPECT_EQ(broker_.messages.size(), 2U);
 }
 
 TEST_F(MessageSinkTest, DrainsToTheLastAcknowledgement) {

@@ -12,6 +12,7 @@
 #include <string>
 #include <thread>
 
+#include <malloc.h>
 #include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -21,6 +22,9 @@ namespace bitvelocity::sink::kafka {
 namespace {
 
 constexpr std::chrono::milliseconds kDestroyLimit{1000};
+constexpr int kKeptBytes = 32 * 1024 * 1024;
+// librdkafka allocates a buffer of batch size for every request.
+constexpr int kMappedBytes = 4 * 1024 * 1024;
 
 // Clients whose threads may still run. Plain data: it is read while the process exits.
 int live_clients = 0;
@@ -80,11 +84,18 @@ core::Result<std::unique_ptr<Client>> Client::Create(rd_kafka_type_t type, Confi
         return core::Status::Fail(core::kInternalError, "cannot create a wake descriptor",
                                   std::string(std::strerror(errno)) + ".");
     }
+    // Queued messages come and go by the tens of megabytes: given back to the system each time,
+    // they would be mapped and cleared anew each time. A value of its own also keeps mmap's
+    // threshold still.
+    mallopt(M_TRIM_THRESHOLD, kKeptBytes);
+    mallopt(M_MMAP_THRESHOLD, kMappedBytes);
     if (!exit_guarded) {
         exit_guarded = on_exit(ExitGuard, nullptr) == 0;
     }
     rd_kafka_conf_set_events(conf.get(), RD_KAFKA_EVENT_DR | RD_KAFKA_EVENT_ERROR |
                                              RD_KAFKA_EVENT_LOG | RD_KAFKA_EVENT_STATS);
+    const bool pushed =
+        type == RD_KAFKA_PRODUCER && Get(conf.get(), "linger.ms") == kPushedLingerMs;
     char text[512];
     {
         const SignalsBlocked blocked;
@@ -101,10 +112,15 @@ core::Result<std::unique_ptr<Client>> Client::Create(rd_kafka_type_t type, Confi
     client->queue_ = rd_kafka_queue_get_main(client->handle_);
     const std::uint64_t one = 1;
     rd_kafka_queue_io_event_enable(client->queue_, client->wake_fd_, &one, sizeof(one));
+    if (pushed) {
+        const SignalsBlocked blocked;
+        client->pusher_ = std::make_unique<Pusher>(client->handle_);
+    }
     return client;
 }
 
 Client::~Client() {
+    pusher_.reset();
     if (handle_ != nullptr) {
         rd_kafka_queue_io_event_enable(queue_, -1, nullptr, 0);
         rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |

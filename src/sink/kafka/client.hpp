@@ -13,6 +13,7 @@
 
 #include "core/status.hpp"
 #include "sink/kafka/configuration.hpp"
+#include "sink/kafka/pusher.hpp"
 
 namespace bitvelocity::sink::kafka {
 
@@ -30,12 +31,19 @@ class Client {
     void ClearWake();
     // The next event or null; the caller destroys it.
     [[nodiscard]] rd_kafka_event_t* NextEvent() { return rd_kafka_queue_poll(queue_, 0); }
+    // Sends what was produced without waiting for full batches, unless the user asked for a linger.
+    void Push() {
+        if (pusher_ != nullptr) {
+            pusher_->Push();
+        }
+    }
 
   private:
     Client() = default;
 
     rd_kafka_t* handle_ = nullptr;
     rd_kafka_queue_t* queue_ = nullptr;
+    std::unique_ptr<Pusher> pusher_;
     int wake_fd_ = -1;
 };
 

@@ -19,8 +19,8 @@ struct Default {
 // What a user may replace. Measured with messages of 400 bytes on one broker; see docs/kafka.md.
 constexpr Default kDefaults[] = {
     {"compression.codec", "lz4"},
-    // Batches form by themselves while requests are under way; an idle stream sends at once.
-    {"linger.ms", "0"},
+    // Full batches go by themselves, the rest when the stream pushes: see pusher.hpp.
+    {"linger.ms", kPushedLingerMs},
     {"batch.num.messages", "10000"},
     // Keys go to the partitions that Java producers choose.
     {"partitioner", "murmur2_random"},

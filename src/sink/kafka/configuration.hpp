@@ -20,6 +20,9 @@ struct ConfigurationDeleter {
 };
 using ConfigurationPtr = std::unique_ptr<rd_kafka_conf_t, ConfigurationDeleter>;
 
+// The linger of a producer that is pushed; a user's own replaces it, and then nothing is pushed.
+inline constexpr char kPushedLingerMs[] = "1000";
+
 // The value that is in force, or empty.
 [[nodiscard]] std::string Get(const rd_kafka_conf_t* conf, const char* name);
 

@@ -258,7 +258,7 @@ core::Status KafkaTransport::FatalError() {
 }
 
 void KafkaTransport::Flush() {
-    // With linger.ms 0 the library sends at once; a linger that a user asked for is kept.
+    producer_->Push();
 }
 
 core::Result<Step> KafkaTransport::OpenTransactions(std::string* progress) {
