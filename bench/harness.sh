@@ -31,6 +31,7 @@ finish_bench() {
     local status=$?
     [ -z "${sampler:-}" ] || kill "$sampler" 2>/dev/null
     release_all 2>/dev/null
+    ! declare -F end_peer >/dev/null || end_peer
     stop_both "$bench" 2>/dev/null
     exit "$status"
 }

@@ -3,6 +3,7 @@
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit 1
 . bench/harness.sh
+. bench/latency.sh
 
 peak_memory=0
 
@@ -25,42 +26,6 @@ rate() {
     figure "$figure" "$(printf '%s\n' "${measured[@]}" | median)" rows/s
 }
 
-# Commit to broker append at 300 commits a second. The row's time is the statement's clock_timestamp(),
-# the last statement of its transaction; the broker stamps whole milliseconds, so half of one is added.
-latency() {
-    local stream=$1 seconds=${LATENCY_SECONDS:-10} run p50=() p99=() offset list
-    sql -c "CREATE TABLE latency (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, written_at timestamptz)"
-    sql -c "SELECT bitvelocity.create_stream('$stream', tables => ARRAY['latency'::regclass], sink => 'kafka',
-        format => 'flat', snapshot => false, options => '{\"topic\": \"latency\"}')" >/dev/null
-    await_streaming "$stream"
-    echo "INSERT INTO latency (written_at) VALUES (clock_timestamp());" >"$bench/latency.sql"
-    chmod 644 "$bench/latency.sql"
-    for run in $(seq 0 "$runs"); do
-        offset=$(sql -c "SELECT count(*) FROM latency")
-        pgbench -n -f "$bench/latency.sql" -R 300 -T "$seconds" -c 2 -j 1 >"$bench/pgbench.log" 2>&1 ||
-            fail "pgbench: $(tail -n 3 "$bench/pgbench.log")"
-        sql -c "SELECT bitvelocity.wait_for_stream('$stream')" >/dev/null
-        kcat -q -b "127.0.0.1:$kafka_port" -t latency -C -o "$offset" -e -f '%T %s\n' 2>/dev/null >"$bench/latency.txt"
-        [ "$(wc -l <"$bench/latency.txt")" -eq $(($(sql -c "SELECT count(*) FROM latency") - offset)) ] ||
-            fail "messages are missing in topic latency"
-        list=$(sed -n 's/^\([0-9]*\) .*"written_at": *"\([^"]*\)".*/\1 \2/p' "$bench/latency.txt" |
-            python3 -c '
-import datetime, sys
-for line in sys.stdin:
-    appended, written = line.strip().split(" ", 1)
-    at = datetime.datetime.fromisoformat(written.replace("Z", "+00:00"))
-    print(int(appended) + 0.5 - at.timestamp() * 1000)')
-        say "latency run $run: p50 $(percentile 0.5 <<<"$list") ms, p99 $(percentile 0.99 <<<"$list") ms, $(wc -l <<<"$list") commits"
-        if [ "$run" -gt 0 ]; then
-            p50+=("$(percentile 0.5 <<<"$list")")
-            p99+=("$(percentile 0.99 <<<"$list")")
-        fi
-    done
-    sql -c "SELECT bitvelocity.drop_stream('$stream')" >/dev/null
-    figure latency_p50_ms "$(printf '%s\n' "${p50[@]}" | median | xargs printf '%.2f')" ms
-    figure latency_p99_ms "$(printf '%s\n' "${p99[@]}" | median | xargs printf '%.2f')" ms
-}
-
 begin_bench
 
 create_orders orders_kafka
@@ -75,7 +40,13 @@ found=$(kcat -q -b "127.0.0.1:$kafka_port" -t kafka_orders.public.orders_kafka -
 say "the topic holds all $found keys"
 sql -c "SELECT bitvelocity.drop_stream('kafka_orders')" >/dev/null
 
-latency latency
+create_latency latency
+sql -c "SELECT bitvelocity.create_stream('latency', tables => ARRAY['latency'::regclass], sink => 'kafka',
+    format => 'flat', snapshot => false, options => '{\"topic\": \"latency\"}')" >/dev/null
+await_streaming latency
+latency_settled() { sql -c "SELECT bitvelocity.wait_for_stream('latency')" >/dev/null; }
+latency '' latency latency
+sql -c "SELECT bitvelocity.drop_stream('latency')" >/dev/null
 
 create_orders orders_bronze_bench
 sql -c "SELECT bitvelocity.create_bronze('orders_bronze_bench', target => 'bench_bronze')" >/dev/null

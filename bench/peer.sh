@@ -1,0 +1,244 @@
+#!/usr/bin/env bash
+# peer.sh: this stream beside Debezium 3.4.0 on Kafka Connect (make bench-stream-peer): the same backlog, the
+# same broker, the same machine, in turns. bench/README.md says how each figure is taken.
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit 1
+. bench/harness.sh
+. bench/latency.sh
+. bench/connector.sh
+
+peak_ours=0
+
+greater() {
+    printf '%s\n%s\n' "$1" "$2" | sort -g | tail -n 1
+}
+
+# ratio_of A B
+ratio_of() {
+    awk -v a="$1" -v b="$2" 'BEGIN { if (b <= 0) b = 0.01; printf "%.2f", a / b }'
+}
+
+# One side, the other one stopped: prints "seconds processor-seconds".
+run_ours() {
+    local seconds cpu
+    hold_peer
+    cpu=$(cpu_seconds $(stream_pids))
+    seconds=$(release_and_time "$1") || exit 1
+    echo "$seconds $(awk -v a="$cpu" -v b="$(cpu_seconds $(stream_pids))" 'BEGIN { print b - a }')"
+}
+
+run_peer() {
+    local seconds cpu
+    cpu=$(cpu_seconds $(peer_pids))
+    seconds=$(release_peer_and_time "$1" "$2") || exit 1
+    echo "$seconds $(awk -v a="$cpu" -v b="$(cpu_seconds $(peer_pids))" 'BEGIN { print b - a }')"
+}
+
+# workload NAME TABLE ROWS WRITE: WRITE is a command that makes the backlog of ROWS changes of TABLE. Figures
+# rows_ratio_NAME and cpu_ratio_NAME.
+workload() {
+    local name=$1 table=$2 count=$3 write=$4 run ours peer expected=0 our_rates=() peer_rates=() our_cpu=() peer_cpu=()
+    sql -c "SELECT bitvelocity.create_stream('ours_$name', tables => ARRAY['$table'::regclass], sink => 'kafka',
+        format => 'debezium', snapshot => false, options => '{\"headers\": false, \"topic\": \"ours.{schema}.{table}\"}')" >/dev/null
+    await_streaming "ours_$name"
+    start_peer "$name" "$table"
+    for run in $(seq 0 "$runs"); do
+        hold
+        hold_peer
+        $write "$table" "$count"
+        expected=$((expected + count))
+        start_sampling
+        start_peer_sampling
+        # Whoever is first has the colder caches: turn by turn.
+        if [ $((run % 2)) -eq 0 ]; then
+            ours=$(run_ours "ours_$name") || fail "$ours"
+            peer=$(run_peer "peer.public.$table" "$expected") || fail "$peer"
+        else
+            peer=$(run_peer "peer.public.$table" "$expected") || fail "$peer"
+            ours=$(run_ours "ours_$name") || fail "$ours"
+        fi
+        peak_ours=$(greater "$peak_ours" "$(stop_sampling)")
+        stop_peer_sampling
+        say "$name run $run: ours $(awk -v n="$count" '{ printf "%.0f rows/s, %.2f s processor a million rows", n / $1, $2 * 1e6 / n }' <<<"$ours"); Debezium $(
+            awk -v n="$count" '{ printf "%.0f rows/s, %.2f s processor a million rows", n / $1, $2 * 1e6 / n }' <<<"$peer"); memory $peak_ours and $peak_peer MiB$([ "$run" -gt 0 ] || echo ', not counted')"
+        [ "$run" -gt 0 ] || continue
+        our_rates+=("$(awk -v n="$count" '{ print n / $1 }' <<<"$ours")")
+        peer_rates+=("$(awk -v n="$count" '{ print n / $1 }' <<<"$peer")")
+        our_cpu+=("$(awk -v n="$count" '{ print $2 * 1e6 / n }' <<<"$ours")")
+        peer_cpu+=("$(awk -v n="$count" '{ print $2 * 1e6 / n }' <<<"$peer")")
+    done
+    [ "$(topic_end "ours.public.$table")" = "$(topic_end "peer.public.$table")" ] ||
+        fail "the topics of $table hold $(topic_end "ours.public.$table") and $(topic_end "peer.public.$table") messages"
+    say "$name: both topics hold the same number of messages"
+    sql -c "SELECT bitvelocity.drop_stream('ours_$name')" >/dev/null
+    stop_peer
+    local our_rate peer_rate our_seconds peer_seconds
+    our_rate=$(printf '%s\n' "${our_rates[@]}" | median)
+    peer_rate=$(printf '%s\n' "${peer_rates[@]}" | median)
+    our_seconds=$(printf '%s\n' "${our_cpu[@]}" | median)
+    peer_seconds=$(printf '%s\n' "${peer_cpu[@]}" | median)
+    figure "rows_per_s_$name" "$(printf '%.0f' "$our_rate")" rows/s
+    figure "peer_rows_per_s_$name" "$(printf '%.0f' "$peer_rate")" rows/s
+    figure "rows_ratio_$name" "$(ratio_of "$our_rate" "$peer_rate")" ratio
+    figure "cpu_per_million_$name" "$(printf '%.2f' "$our_seconds")" s
+    figure "peer_cpu_per_million_$name" "$(printf '%.2f' "$peer_seconds")" s
+    figure "cpu_ratio_$name" "$(ratio_of "$peer_seconds" "$our_seconds")" ratio
+}
+
+write_inserts() { backlog "$1" "$2" 1000; }
+write_single() { backlog "$1" "$2" 1; }
+
+# Sixty columns, every second one changed, the whole old row in the WAL.
+create_wide() {
+    sql -c "DO \$\$ BEGIN EXECUTE 'CREATE TABLE $1 (id bigint PRIMARY KEY, ' || (
+        SELECT string_agg(format('c%s %s', i, (ARRAY['integer', 'text', 'numeric(12, 2)', 'timestamptz'])[1 + i % 4]), ', ' ORDER BY i)
+        FROM generate_series(1, 59) AS i) || ')'; END \$\$" \
+        -c "ALTER TABLE $1 REPLICA IDENTITY FULL" \
+        -c "DO \$\$ BEGIN EXECUTE 'INSERT INTO $1 SELECT id, ' || (
+            SELECT string_agg((ARRAY['id', '''text of column '' || id', 'id / 100.0', 'now()'])[1 + i % 4], ', ' ORDER BY i)
+            FROM generate_series(1, 59) AS i) || ' FROM generate_series(1, 1000) AS id'; END \$\$"
+}
+
+write_wide() {
+    sql -c "SET synchronous_commit = off" -c "
+        DO \$\$
+        DECLARE
+            assignments text := (SELECT string_agg(format((ARRAY['c%1\$s = c%1\$s + 1', 'c%1\$s = reverse(c%1\$s)',
+                'c%1\$s = c%1\$s + 1', 'c%1\$s = now()'])[1 + i % 4], i), ', ') FROM generate_series(1, 59, 2) AS i);
+        BEGIN
+            FOR chunk IN 1..$2 / 1000 LOOP
+                EXECUTE 'UPDATE $1 SET ' || assignments;
+                COMMIT;
+            END LOOP;
+        END \$\$" -c "SET synchronous_commit = on" -c "SELECT txid_current()" >/dev/null
+}
+
+# The stream's rate over the rate of decoding the same backlog into nothing (the sink memory only counts).
+decode_share() {
+    local run table=orders_share kafka=() nothing=()
+    create_orders "$table"
+    local stream=share_kafka
+    for run in $(seq 0 "$runs"); do
+        for stream in share_kafka share_nothing; do
+            if [ "$run" = 0 ]; then
+                sql -c "SELECT bitvelocity.create_stream('$stream', tables => ARRAY['$table'::regclass], snapshot => false,
+                    sink => '$([ "$stream" = share_kafka ] && echo kafka || echo memory)')" >/dev/null
+            else
+                sql -c "SELECT bitvelocity.resume_stream('$stream')" >/dev/null
+            fi
+            await_streaming "$stream"
+            hold
+            write_inserts "$table" "$rows"
+            local seconds
+            seconds=$(release_and_time "$stream") || fail "$seconds"
+            if [ "$run" -gt 0 ]; then
+                [ "$stream" = share_kafka ] && kafka+=("$(ratio_of "$rows" "$seconds")") || nothing+=("$(ratio_of "$rows" "$seconds")")
+            fi
+            # The other one's backlog is passed over before its turn.
+            sql -c "SELECT bitvelocity.pause_stream('$stream')" >/dev/null
+            local deadline=$((SECONDS + 60))
+            while [ -n "$(stream_pids)" ] && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.1; done
+        done
+    done
+    say "decoding into nothing: ${nothing[*]} rows/s; into Kafka: ${kafka[*]} rows/s"
+    figure decode_rows_per_s "$(printf '%s\n' "${nothing[@]}" | median | xargs printf '%.0f')" rows/s
+    figure decode_share "$(ratio_of "$(printf '%s\n' "${kafka[@]}" | median)" "$(printf '%s\n' "${nothing[@]}" | median)")" ratio
+    sql -c "SELECT bitvelocity.drop_stream(s) FROM unnest(ARRAY['share_kafka', 'share_nothing']) AS s" >/dev/null
+}
+
+# Both at once would disturb each other: one after the other, the other one away.
+latency_of_both() {
+    create_latency latency_ours
+    sql -c "SELECT bitvelocity.create_stream('latency', tables => ARRAY['latency_ours'::regclass], sink => 'kafka', format => 'debezium',
+        snapshot => false, options => '{\"headers\": false, \"topic\": \"latency.ours\"}')" >/dev/null
+    await_streaming latency
+    latency_settled() { sql -c "SELECT bitvelocity.wait_for_stream('latency')" >/dev/null; }
+    latency '' latency_ours latency.ours
+    sql -c "SELECT bitvelocity.drop_stream('latency')" >/dev/null
+
+    create_latency latency_peer
+    start_peer latency latency_peer
+    latency_settled() {
+        local deadline=$((SECONDS + 60))
+        until [ "$(topic_end peer.public.latency_peer)" = "$(sql -c 'SELECT count(*) FROM latency_peer')" ]; do
+            [ "$SECONDS" -lt "$deadline" ] || fail "the connector did not finish"
+            sleep 0.2
+        done
+    }
+    latency peer_ latency_peer peer.public.latency_peer
+    stop_peer
+}
+
+# Processor seconds for 1,000 transactions of pgbench's TPC-B at one rate, the other side away: the stream's two
+# processes; the connector's process and its walsender.
+tpcb() {
+    local run ours=() peer=() rate=${TPCB_RATE:-300} seconds=${TPCB_SECONDS:-15} done_before cpu
+    pgbench -i -q -s 10 >/dev/null 2>&1 || fail "pgbench -i"
+    sql -c "SELECT bitvelocity.create_stream('tpcb', tables => ARRAY['pgbench_accounts'::regclass, 'pgbench_tellers', 'pgbench_branches',
+        'pgbench_history'], sink => 'kafka', format => 'debezium', snapshot => false, on_missing_key => 'insert_only',
+        options => '{\"headers\": false, \"topic\": \"ours.{table}\"}')" >/dev/null
+    for run in $(seq 0 "$runs"); do
+        [ "$run" = 0 ] || sql -c "SELECT bitvelocity.resume_stream('tpcb')" >/dev/null
+        await_streaming tpcb
+        cpu=$(cpu_seconds $(stream_pids))
+        pgbench -n -R "$rate" -T "$seconds" -c 4 -j 1 >"$bench/pgbench.log" 2>&1 || fail "pgbench: $(tail -n 3 "$bench/pgbench.log")"
+        sql -c "SELECT bitvelocity.wait_for_stream('tpcb')" >/dev/null
+        [ "$run" = 0 ] || ours+=("$(tpcb_cost "$cpu" $(stream_pids))")
+        sql -c "SELECT bitvelocity.pause_stream('tpcb')" >/dev/null
+    done
+    sql -c "SELECT bitvelocity.drop_stream('tpcb')" >/dev/null
+    start_peer tpcb pgbench_accounts pgbench_tellers pgbench_branches pgbench_history
+    for run in $(seq 0 "$runs"); do
+        cpu=$(cpu_seconds $(peer_pids))
+        pgbench -n -R "$rate" -T "$seconds" -c 4 -j 1 >"$bench/pgbench.log" 2>&1 || fail "pgbench: $(tail -n 3 "$bench/pgbench.log")"
+        done_before=-1
+        until [ "$(topic_end peer.public.pgbench_history)" = "$done_before" ]; do
+            done_before=$(topic_end peer.public.pgbench_history)
+            sleep 1
+        done
+        [ "$run" = 0 ] || peer+=("$(tpcb_cost "$cpu" $(peer_pids))")
+    done
+    stop_peer
+    say "TPC-B at $rate transactions/s, processor seconds for 1,000 transactions: ours ${ours[*]}; Debezium ${peer[*]}"
+    figure tpcb_cpu "$(printf '%s\n' "${ours[@]}" | median)" s
+    figure peer_tpcb_cpu "$(printf '%s\n' "${peer[@]}" | median)" s
+    figure tpcb_cpu_ratio "$(ratio_of "$(printf '%s\n' "${peer[@]}" | median)" "$(printf '%s\n' "${ours[@]}" | median)")" ratio
+}
+
+# tpcb_cost SECONDS_BEFORE PID...
+tpcb_cost() {
+    local before=$1 transactions
+    shift
+    transactions=$(sed -n 's/^number of transactions actually processed: \([0-9]*\).*/\1/p' "$bench/pgbench.log")
+    awk -v a="$before" -v b="$(cpu_seconds "$@")" -v n="$transactions" 'BEGIN { printf "%.4f", (b - a) * 1000 / n }'
+}
+
+# Which parts, all by default: PARTS="inserts tpcb".
+wanted() {
+    [ -z "${PARTS:-}" ] || [[ " $PARTS " == *" $1 "* ]]
+}
+
+begin_bench listen_addresses=127.0.0.1 wal_sender_timeout=0 max_connections=50
+sql -c "CREATE PUBLICATION peer"
+say "Debezium 3.4.0.Final on Kafka Connect 4.1.1, heap 2 GiB"
+
+if wanted inserts; then
+    create_orders orders_inserts
+    workload inserts orders_inserts "$rows" write_inserts
+fi
+if wanted single; then
+    create_orders orders_single
+    workload single orders_single $((rows / 5)) write_single
+fi
+if wanted wide; then
+    create_wide orders_wide
+    workload wide orders_wide $((rows / 10)) write_wide
+fi
+if [ "$peak_peer" != 0 ]; then
+    figure stream_memory_mib "$peak_ours" MiB
+    figure peer_memory_mib "$peak_peer" MiB
+fi
+! wanted share || decode_share
+! wanted latency || latency_of_both
+! wanted tpcb || tpcb
+print_figures
