@@ -181,7 +181,7 @@ tpcb() {
         [ "$run" = 0 ] || sql -c "SELECT bitvelocity.resume_stream('tpcb')" >/dev/null
         await_streaming tpcb
         cpu=$(cpu_seconds $(stream_pids))
-        pgbench -n -R "$rate" -T "$seconds" -c 4 -j 1 >"$bench/pgbench.log" 2>&1 || fail "pgbench: $(tail -n 3 "$bench/pgbench.log")"
+        pgbench -n -R "$rate" -T "$seconds" -c "${TPCB_CLIENTS:-16}" -j 1 >"$bench/pgbench.log" 2>&1 || fail "pgbench: $(tail -n 3 "$bench/pgbench.log")"
         sql -c "SELECT bitvelocity.wait_for_stream('tpcb')" >/dev/null
         [ "$run" = 0 ] || ours+=("$(tpcb_cost "$cpu" $(stream_pids))")
         sql -c "SELECT bitvelocity.pause_stream('tpcb')" >/dev/null
@@ -190,7 +190,7 @@ tpcb() {
     start_peer tpcb pgbench_accounts pgbench_tellers pgbench_branches pgbench_history
     for run in $(seq 0 "$runs"); do
         cpu=$(cpu_seconds $(peer_pids))
-        pgbench -n -R "$rate" -T "$seconds" -c 4 -j 1 >"$bench/pgbench.log" 2>&1 || fail "pgbench: $(tail -n 3 "$bench/pgbench.log")"
+        pgbench -n -R "$rate" -T "$seconds" -c "${TPCB_CLIENTS:-16}" -j 1 >"$bench/pgbench.log" 2>&1 || fail "pgbench: $(tail -n 3 "$bench/pgbench.log")"
         done_before=-1
         until [ "$(topic_end peer.public.pgbench_history)" = "$done_before" ]; do
             done_before=$(topic_end peer.public.pgbench_history)

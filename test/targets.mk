@@ -52,6 +52,10 @@ check-faults:
 	@test/check/deps
 	@test/faults/run.sh
 
+bench-stream-peer:
+	@test/check/deps
+	@bench/peer.sh
+
 # Writes docs/sql.md anew, from a private server.
 reference:
 	@test/check/deps build
@@ -61,4 +65,4 @@ docker:
 	@docker/build.sh
 
 .PHONY: deps reference quickstart stop check check-faults check-debezium $(CHECK_PARTS:%=check-%) bench-stream bench-outage \
-	bench-audit docker
+	bench-audit bench-stream-peer docker
