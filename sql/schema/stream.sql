@@ -43,6 +43,10 @@ CREATE TABLE bitvelocity.stream_table (
     copied_snapshot pg_snapshot,
     copied_until pg_lsn,
     rows_copied bigint,
+    -- the name under which the stream's option "tables" shapes it, and the attribute numbers that
+    -- the columns named there had then: they keep their meaning when something is renamed
+    shaped_as text,
+    column_numbers jsonb NOT NULL DEFAULT '{}',
     PRIMARY KEY (stream_id, relation)
 );
 COMMENT ON TABLE bitvelocity.stream_table IS

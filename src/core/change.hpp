@@ -75,16 +75,25 @@ struct Identity {
     std::uint32_t part = 0;  // which event of one message (key change, truncate of several tables)
 };
 
+// Where an event stands among those of its transaction, for formats that say so. An encoder that
+// makes several events of one change counts on from here.
+struct TransactionPosition {
+    std::string id;                 // "xid:commit LSN", decimal
+    std::uint64_t total_order = 0;  // from 1
+    std::uint64_t table_order = 0;  // from 1, among events of the same table
+};
+
 struct Change {
     Operation operation = Operation::kInsert;
     const RelationSchema* relation = nullptr;  // null for kMessage
     Identity identity;
     Lsn lsn;  // of the change itself
     std::int64_t commit_time_us = 0;
-    Tuple before;                      // empty, or as long as relation->columns
-    bool before_is_key = false;        // only the key columns of `before` are known
-    Tuple after;                       // empty, or as long as relation->columns
-    const Context* context = nullptr;  // null or empty: unknown
+    Tuple before;                                   // empty, or as long as relation->columns
+    bool before_is_key = false;                     // only the key columns of `before` are known
+    Tuple after;                                    // empty, or as long as relation->columns
+    const Context* context = nullptr;               // null or empty: unknown
+    const TransactionPosition* position = nullptr;  // null: nobody asked
     // kMessage only
     std::string_view prefix;
     std::string_view content;

@@ -3,6 +3,9 @@
 namespace bitvelocity::core {
 
 std::vector<std::size_t> RelationSchema::KeyColumns() const {
+    if (!chosen_key.empty()) {
+        return chosen_key;
+    }
     std::vector<std::size_t> result;
     const bool full = replica_identity == ReplicaIdentity::kFull;
     for (std::size_t i = 0; i < columns.size(); ++i) {

@@ -55,6 +55,7 @@ struct Column {
     bool key = false;  // part of the replica identity
     bool not_null = false;
     bool primary_key = false;
+    std::int16_t number = 0;  // pg_attribute.attnum, the same after a rename; 0: unknown
 };
 
 // pg_class.relreplident
@@ -74,9 +75,12 @@ struct RelationSchema {
     // Raised with every new Relation message for the same oid: caches keyed by (oid, version) are
     // exact.
     std::uint32_t version = 0;
+    // What the stream's options made the key, instead of what the table has; empty: nothing.
+    std::vector<std::size_t> chosen_key;
 
-    // Columns that identify a row: the replica identity where it is a key, else the primary key,
-    // else empty (a table without a key; with REPLICA IDENTITY FULL every column is marked `key`).
+    // Columns that identify a row: chosen_key, else the replica identity where it is a key, else
+    // the primary key, else empty (a table without a key; with REPLICA IDENTITY FULL every column
+    // is marked `key`).
     [[nodiscard]] std::vector<std::size_t> KeyColumns() const;
 };
 

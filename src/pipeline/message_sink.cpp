@@ -51,6 +51,7 @@ class MessageSink final : public sink::Sink,
                 std::unique_ptr<sink::Transport> transport, sink::Waiter& waiter)
         : source_(options.source),
           topic_(std::move(shaping.topic)),
+          shapes_(options.shapes),
           headers_(std::move(shaping.headers), options.source),
           transport_(std::move(transport)),
           waiter_(waiter),
@@ -98,6 +99,7 @@ class MessageSink final : public sink::Sink,
 
     core::Source source_;
     std::string topic_;
+    std::vector<TableShape> shapes_;
     MessageHeaders headers_;
     std::unique_ptr<format::Encoder> encoder_;
     std::unique_ptr<sink::Transport> transport_;
@@ -383,7 +385,9 @@ core::Result<const Destination*> MessageSink::FindDestination(
     if (found != destinations_.end() && found->second.version == version) {
         return &found->second;
     }
-    auto topic = MakeTopic(topic_, source_, relation);
+    const TableShape* shape = relation != nullptr ? FindShape(shapes_, *relation) : nullptr;
+    auto topic = MakeTopic(shape != nullptr && !shape->topic.empty() ? shape->topic : topic_,
+                           source_, relation);
     if (!topic.ok()) {
         return topic.TakeStatus();
     }

@@ -8,8 +8,10 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "format/encoder.hpp"
+#include "pipeline/table_shape.hpp"
 #include "sink/registry/http.hpp"
 #include "sink/sink.hpp"
 #include "sink/transport.hpp"
@@ -20,6 +22,7 @@ struct MessageSinkOptions {
     core::Source source;
     std::string format = "event";
     std::string options_json = "{}";  // the stream's options (topic template, ...)
+    std::vector<TableShape> shapes;   // for the topics of tables that have one of their own
     core::Lsn start;                  // the slot's confirmed position
     std::uint32_t timeline = 0;       // of the WAL that is read
 };

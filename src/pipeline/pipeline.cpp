@@ -8,20 +8,22 @@
 namespace bitvelocity::pipeline {
 
 struct Pipeline::Impl final : wal::Handler {
-    Impl(wal::ParserOptions options, core::Lsn resume, sink::Sink& sink)
-        : resume_(resume), sink_(sink), parser_(std::move(options), *this) {}
+    Impl(wal::ParserOptions options, core::Lsn resume, sink::Sink& sink, Shaper* shaper)
+        : resume_(resume), sink_(sink), shaper_(shaper), parser_(std::move(options), *this) {}
 
     core::Status OnBegin(const core::Transaction& transaction) override;
     core::Status OnChange(const core::Change& change) override;
     core::Status OnCommit(const core::Transaction& transaction) override;
     core::Status OnProgress(core::Lsn lsn) override;
     core::Status WriteAlone(const core::Change& message);
+    core::Status Write(const core::Change& change);
 
     // `position` lies in the WAL before the end of what the sink has.
     [[nodiscard]] bool InSink(core::Lsn position) const { return position < resume_; }
 
     core::Lsn resume_;
     sink::Sink& sink_;
+    Shaper* shaper_;
     Statistics statistics_;
     core::Transaction snapshot_;
     std::uint64_t rows_at_begin_ = 0;
@@ -47,7 +49,16 @@ core::Status Pipeline::Impl::OnChange(const core::Change& change) {
         return core::Status::Ok();
     }
     ++statistics_.rows;
-    return sink_.Write(change);
+    return Write(change);
+}
+
+core::Status Pipeline::Impl::Write(const core::Change& change) {
+    if (shaper_ == nullptr) {
+        return sink_.Write(change);
+    }
+    const core::Change* shaped = nullptr;
+    BV_RETURN_IF_ERROR(shaper_->Shape(change, shaped));
+    return sink_.Write(*shaped);
 }
 
 core::Status Pipeline::Impl::OnCommit(const core::Transaction& transaction) {
@@ -77,15 +88,15 @@ core::Status Pipeline::Impl::WriteAlone(const core::Change& message) {
     transaction.commit_time_us = message.commit_time_us;
     BV_RETURN_IF_ERROR(sink_.Begin(transaction));
     ++statistics_.rows;
-    BV_RETURN_IF_ERROR(sink_.Write(message));
+    BV_RETURN_IF_ERROR(Write(message));
     ++statistics_.transactions;
     transaction.end_lsn = core::Lsn{message.lsn.value + 1};
     statistics_.last_commit = transaction.end_lsn;
     return sink_.Commit(transaction);
 }
 
-Pipeline::Pipeline(wal::ParserOptions options, core::Lsn resume, sink::Sink& sink)
-    : impl_(std::make_unique<Impl>(std::move(options), resume, sink)) {}
+Pipeline::Pipeline(wal::ParserOptions options, core::Lsn resume, sink::Sink& sink, Shaper* shaper)
+    : impl_(std::make_unique<Impl>(std::move(options), resume, sink, shaper)) {}
 
 Pipeline::~Pipeline() = default;
 
@@ -124,7 +135,7 @@ core::Status Pipeline::WriteSnapshotRow(const core::Change& change) {
     }
     ++impl_->statistics_.rows;
     BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::deliverer_row_copied));
-    return impl_->sink_.Write(change);
+    return impl_->Write(change);
 }
 
 core::Status Pipeline::EndSnapshot(core::Lsn consistent_point) {

@@ -13,6 +13,7 @@
 
 #include "core/change.hpp"
 #include "core/status.hpp"
+#include "pipeline/shaper.hpp"
 #include "sink/sink.hpp"
 #include "wal/parser.hpp"
 
@@ -28,8 +29,10 @@ struct Statistics {
 
 class Pipeline {
   public:
-    // `resume`: the position up to which everything is in the sink already (or invalid).
-    Pipeline(wal::ParserOptions options, core::Lsn resume, sink::Sink& sink);
+    // `resume`: the position up to which everything is in the sink already (or invalid). `shaper`:
+    // what every change goes through, or null.
+    Pipeline(wal::ParserOptions options, core::Lsn resume, sink::Sink& sink,
+             Shaper* shaper = nullptr);
     ~Pipeline();
     Pipeline(const Pipeline&) = delete;
     Pipeline& operator=(const Pipeline&) = delete;

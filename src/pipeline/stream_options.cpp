@@ -11,6 +11,7 @@
 #include "format/encoder.hpp"
 #include "pipeline/guard_options.hpp"
 #include "pipeline/message_sink.hpp"
+#include "pipeline/table_shape.hpp"
 #include "pipeline/topic.hpp"
 #include "sink/kafka/properties.hpp"
 
@@ -21,6 +22,8 @@ namespace {
 using nlohmann::json;
 
 constexpr std::string_view kPropertyPrefix = "kafka.";
+// Properties of a connection that are no business of the broker's client.
+constexpr std::string_view kMaskPrefix = "mask.";
 constexpr std::string_view kHeaderNames[kHeaderKinds] = {
     "event_id", "identity", "source",    "epoch",          "commit_lsn",  "xid",
     "ordinal",  "part",     "operation", "correlation_id", "traceparent",
@@ -216,7 +219,10 @@ sink::TransportOptions MakeTransportOptions(const BrokerOptions& options,
     sink::TransportOptions result;
     result.client_id = "bitvelocity";
     std::copy_if(connection.begin(), connection.end(), std::back_inserter(result.properties),
-                 [](const auto& property) { return !IsForRegistry(property.first); });
+                 [](const auto& property) {
+                     return !IsForRegistry(property.first) &&
+                            !property.first.starts_with(kMaskPrefix);
+                 });
     result.properties.insert(result.properties.end(), options.properties.begin(),
                              options.properties.end());
     if (options.transactions.enabled) {
@@ -244,6 +250,7 @@ core::Status ValidateStreamOptions(const std::string& sink, const std::string& f
     const bool broker = sink == "kafka";
     std::set<std::string> known = format::EncoderOptionNames(format);
     known.insert(GuardOptionNames().begin(), GuardOptionNames().end());
+    known.insert("tables");
     if (broker) {
         known.insert(ShapingNames().begin(), ShapingNames().end());
     }
@@ -264,6 +271,10 @@ core::Status ValidateStreamOptions(const std::string& sink, const std::string& f
             hint += " Properties of the client library are written kafka.<name>.";
         }
         return Invalid("unknown option \"" + name + "\"", std::move(hint));
+    }
+    auto shapes = ParseTableShapes(sink, options_json);
+    if (!shapes.ok()) {
+        return shapes.TakeStatus();
     }
     if (broker) {
         auto options = Read(format, *object);

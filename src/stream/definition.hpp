@@ -17,6 +17,8 @@ struct StreamTable {
     // Transactions visible in this snapshot and committed before `copied_until` are in the copy.
     std::string copied_snapshot;
     core::Lsn copied_until;
+    std::string shaped_as;       // key in the option `tables`; empty: none
+    std::string column_numbers;  // JSON, name -> attribute number
 };
 
 struct Definition {

@@ -1,5 +1,7 @@
 #include "stream/deliverer.hpp"
 
+#include <algorithm>
+
 #include "core/failpoint.hpp"
 #include "pg/boundary.hpp"
 #include "pg/scopes.hpp"
@@ -9,6 +11,7 @@
 #include "sink/memory.hpp"
 #include "stream/bronze_sink.hpp"
 #include "stream/definition.hpp"
+#include "stream/shaping.hpp"
 #include "stream/snapshot.hpp"
 #include "stream/transport_loader.hpp"
 #include "worker/loop.hpp"
@@ -61,6 +64,7 @@ class Delivery final : public sink::Waiter {
     std::unique_ptr<sink::Sink> sink_;
     BronzeSink* bronze_ = nullptr;
     std::unique_ptr<sink::Sink> filter_;
+    std::unique_ptr<pipeline::Shaper> shaper_;
     std::unique_ptr<pipeline::Pipeline> pipeline_;
     core::Lsn resume_;
     core::Lsn published_;
@@ -85,6 +89,12 @@ void Delivery::Load(std::int64_t stream_id) {
 }
 
 void Delivery::OpenSink() {
+    const std::vector<pipeline::TableShape> shapes = LoadShapes(definition_);
+    if (std::any_of(shapes.begin(), shapes.end(),
+                    [](const auto& shape) { return !shape.ColumnNames().empty(); })) {
+        shaper_ = std::make_unique<pipeline::Shaper>(
+            shapes, pipeline::NeedsSalt(shapes) ? LoadSalt(definition_) : std::string());
+    }
     if (definition_.sink == "bronze") {
         auto bronze = std::make_unique<BronzeSink>(definition_, *this);
         bronze_ = bronze.get();
@@ -96,6 +106,7 @@ void Delivery::OpenSink() {
         options.source = source_;
         options.format = definition_.format;
         options.options_json = definition_.options_json;
+        options.shapes = shapes;
         options.start.value = entry_->slot_start_lsn.load();
         options.timeline = GetWALInsertionTimeLine();
         sink_ = pg::ValueOrThrow(pipeline::MakeMessageSink(
@@ -187,7 +198,7 @@ bool Delivery::CopyRows() {
     const core::Lsn position = std::max(resume_, core::Lsn{entry_->slot_start_lsn.load()});
     {
         // A pipeline of its own: the rows come before anything that is decoded.
-        pipeline::Pipeline copy(ParserOptions(), resume_, *sink_);
+        pipeline::Pipeline copy(ParserOptions(), resume_, *sink_, shaper_.get());
         if (!CopyExistingRows(&definition_, entry_, copy, *sink_, bronze_, source_, position,
                               *this)) {
             return false;
@@ -195,8 +206,8 @@ bool Delivery::CopyRows() {
     }
     pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_copied));
     filter_ = MakeCopyFilter(definition_, position, *sink_);
-    pipeline_ = std::make_unique<pipeline::Pipeline>(ParserOptions(), resume_,
-                                                     filter_ != nullptr ? *filter_ : *sink_);
+    pipeline_ = std::make_unique<pipeline::Pipeline>(
+        ParserOptions(), resume_, filter_ != nullptr ? *filter_ : *sink_, shaper_.get());
     Publish();
     entry_->state.store(static_cast<std::uint32_t>(State::kStreaming));
     entry_->may_decode.store(true);

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "pg/boundary.hpp"
+#include "pg/parse.hpp"
 #include "pg/scopes.hpp"
 #include "pg/spi.hpp"
 #include "trail/bronze_table.hpp"
@@ -133,6 +134,85 @@ void PublishTables(const std::string& stream, const std::vector<core::Oid>& tabl
     pg::CatalogScope as_extension;
     pg::SpiScope spi;
     spi.Execute("ALTER PUBLICATION " + pg::QuoteIdentifier(name) + " ADD TABLE " + list);
+}
+
+namespace {
+
+// More than one expression could publish other tables with our rights.
+void RequireExpression(const std::string& statement, const std::string& filter) {
+    const bool single = pg::Call([text = statement.c_str()]() {
+        List* parsed = pg::ParseText(text);
+        if (list_length(parsed) != 1) {
+            return false;
+        }
+        Node* node = linitial_node(RawStmt, parsed)->stmt;
+        return IsA(node, AlterPublicationStmt) &&
+               list_length(reinterpret_cast<AlterPublicationStmt*>(node)->pubobjects) == 1;
+    });
+    if (!single) {
+        pg::Throw(core::kInvalidParameter, "filter must be one boolean expression",
+                  "It is: " + filter);
+    }
+}
+
+// A column that the old row does not hold makes every UPDATE and DELETE fail.
+void RequireIdentityColumns(pg::SpiScope& spi, const std::string& publication, core::Oid table) {
+    const pg::Rows rows = spi.Execute(
+        "SELECT a.attname FROM pg_publication_rel r JOIN pg_publication p ON p.oid = r.prpubid "
+        "JOIN pg_class c ON c.oid = r.prrelid JOIN pg_depend d ON d.classid = "
+        "'pg_publication_rel'::regclass AND d.objid = r.oid AND d.refclassid = "
+        "'pg_class'::regclass AND d.refobjid = c.oid AND d.refobjsubid > 0 JOIN pg_attribute a ON "
+        "a.attrelid = c.oid AND a.attnum = d.refobjsubid WHERE p.pubname = $1 AND c.oid = $2 AND "
+        "(p.pubupdate OR p.pubdelete) AND c.relreplident <> 'f' AND NOT EXISTS (SELECT FROM "
+        "pg_index i WHERE i.indrelid = c.oid AND a.attnum = ANY (i.indkey) AND (c.relreplident = "
+        "'d' AND i.indisprimary OR c.relreplident = 'i' AND i.indisreplident))",
+        {pg::Param::Name(publication), pg::Param::OidValue(table)});
+    if (!rows.empty()) {
+        pg::Throw(core::kInvalidParameter,
+                  "the filter of table " + pg::QualifiedName(table) + " uses column \"" +
+                      rows.Text(0, 1).value_or("") + "\"",
+                  "It is not part of the replica identity: every UPDATE and DELETE would fail.",
+                  "Use columns of the key, or ALTER TABLE ... REPLICA IDENTITY FULL first.");
+    }
+}
+
+}  // namespace
+
+void SetFilter(const std::string& stream, core::Oid table, const std::string& filter) {
+    for (const std::string& name : {FullName(stream), InsertName(stream)}) {
+        pg::CatalogScope as_extension;
+        pg::SpiScope spi;
+        const pg::Rows member = spi.Execute(
+            "SELECT r.prqual IS NOT NULL FROM pg_publication_rel r JOIN pg_publication p ON p.oid "
+            "= r.prpubid WHERE p.pubname = $1 AND r.prrelid = $2",
+            {pg::Param::Name(name), pg::Param::OidValue(table)});
+        if (member.empty() || (filter.empty() && !member.Bool(0, 1))) {
+            continue;
+        }
+        const std::string change = "ALTER PUBLICATION " + pg::QuoteIdentifier(name);
+        // The line feed ends a comment inside the filter.
+        const std::string add = change + " ADD TABLE " + pg::QualifiedName(table) +
+                                (filter.empty() ? "" : " WHERE (" + filter + "\n)");
+        if (!filter.empty()) {
+            RequireExpression(add, filter);
+        }
+        spi.Execute(change + " DROP TABLE " + pg::QualifiedName(table));
+        spi.Execute(add);
+        RequireIdentityColumns(spi, name, table);
+    }
+}
+
+bool PublishesOldRows(const std::vector<std::string>& publications, core::Oid table) {
+    return std::any_of(publications.begin(), publications.end(), [table](const std::string& name) {
+        pg::SpiScope spi;
+        return !spi.Execute(
+                       "SELECT 1 FROM pg_publication p JOIN pg_publication_tables t ON "
+                       "t.pubname = p.pubname JOIN pg_namespace n ON n.nspname = t.schemaname "
+                       "JOIN pg_class c ON c.relnamespace = n.oid AND c.relname = t.tablename "
+                       "WHERE p.pubname = $1 AND c.oid = $2 AND (p.pubupdate OR p.pubdelete)",
+                       {pg::Param::Name(name), pg::Param::OidValue(table)})
+                    .empty();
+    });
 }
 
 void UnpublishTable(const std::string& stream, core::Oid table) {

@@ -23,10 +23,15 @@ bool HandleMissingKey(core::Oid table, const std::string& on_missing_key);
 void EnsurePublications(const std::string& stream);
 void PublishTables(const std::string& stream, const std::vector<core::Oid>& tables,
                    bool insert_only);
+// The rows of a table that the stream's own publication sends: those for which the SQL expression
+// is true; empty: all. Throws where it is no expression, or would make the user's UPDATE fail.
+void SetFilter(const std::string& stream, core::Oid table, const std::string& filter);
 void UnpublishTable(const std::string& stream, core::Oid table);
 void DropPublications(const std::string& stream);
 // What it publishes now, without tables of the extension and bronze tables.
 [[nodiscard]] std::vector<core::Oid> TablesOfPublication(const std::string& publication);
+// Whether updates or deletes of the table are sent.
+[[nodiscard]] bool PublishesOldRows(const std::vector<std::string>& publications, core::Oid table);
 [[nodiscard]] std::vector<std::string> PublicationsOf(const std::string& stream);
 
 }  // namespace bitvelocity::stream

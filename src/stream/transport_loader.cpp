@@ -69,6 +69,19 @@ sink::ConnectionProperties ReadConnection(const pipeline::BrokerOptions& options
 
 }  // namespace
 
+std::string LoadSalt(const Definition& definition) {
+    const pipeline::BrokerOptions options =
+        pg::ValueOrThrow(pipeline::ParseBrokerOptions(definition.format, definition.options_json));
+    for (const auto& [name, value] : ReadConnection(options)) {
+        if (name == "mask.salt" && !value.empty()) {
+            return value;
+        }
+    }
+    pg::Throw(core::kConfigFileError, "connection \"" + options.connection + "\" has no mask.salt",
+              "A mask \"sha256\" needs a salt that nobody can read in SQL.",
+              "Write mask.salt = ... into the file that bitvelocity.connection_file names.");
+}
+
 std::unique_ptr<sink::Transport> LoadTransport(const Definition& definition,
                                                const core::Source& source) {
     const pipeline::BrokerOptions options =

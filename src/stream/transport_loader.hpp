@@ -5,6 +5,7 @@
 #pragma once
 
 #include <memory>
+#include <string>
 
 #include "sink/registry/http.hpp"
 #include "sink/transport.hpp"
@@ -21,5 +22,9 @@ std::unique_ptr<sink::Transport> LoadTransport(const Definition& definition,
 // The schema registry of the same connection, through bitvelocity_registry.so; null where the
 // stream's format has no schemas to register.
 std::unique_ptr<sink::registry::HttpClient> LoadRegistry(const Definition& definition);
+
+// The property mask.salt of the same connection ([default] for sinks that have none). Throws where
+// it is missing.
+std::string LoadSalt(const Definition& definition);
 
 }  // namespace bitvelocity::stream

@@ -125,10 +125,12 @@ void AppendType(StringInfo out, Oid type, int depth) {
     ReleaseSysCache(tuple);
 }
 
-// 1 not null, 2 primary key; 0 where the relation has no such column (any more).
-uint8 ColumnFlags(Relation relation, const Bitmapset* primary_key, const char* name) {
+// Flags and attribute number of a column; 0 where the relation has no such column (any more).
+void AppendColumn(StringInfo out, Relation relation, const Bitmapset* primary_key,
+                  const char* name) {
     if (relation == nullptr) {
-        return 0;
+        pq_sendint8(out, 0);
+        return;
     }
     const TupleDesc descriptor = RelationGetDescr(relation);
     for (int i = 0; i < descriptor->natts; ++i) {
@@ -136,13 +138,15 @@ uint8 ColumnFlags(Relation relation, const Bitmapset* primary_key, const char* n
         if (attribute->attisdropped || std::strcmp(NameStr(attribute->attname), name) != 0) {
             continue;
         }
-        uint8 flags = attribute->attnotnull ? 1 : 0;
+        uint8 flags = attribute->attnotnull ? 5 : 4;
         if (bms_is_member(attribute->attnum - FirstLowInvalidHeapAttributeNumber, primary_key)) {
             flags |= 2;
         }
-        return flags;
+        pq_sendint8(out, flags);
+        pq_sendint16(out, static_cast<uint16>(attribute->attnum));
+        return;
     }
-    return 0;
+    pq_sendint8(out, 0);
 }
 
 }  // namespace
@@ -172,7 +176,7 @@ void AppendTypeRecord(StringInfo out, const char* relation_message, std::size_t 
         const char* name = pq_getmsgrawstring(&in);
         const Oid type = pq_getmsgint(&in, 4);
         pq_getmsgint(&in, 4);  // typmod
-        pq_sendint8(out, ColumnFlags(relation, primary_key, name));
+        AppendColumn(out, relation, primary_key, name);
         AppendType(out, type, 0);
     }
     if (relation != nullptr) {

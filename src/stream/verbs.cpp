@@ -9,6 +9,7 @@
 #include "pg/spi.hpp"
 #include "pipeline/message_sink.hpp"
 #include "stream/published_tables.hpp"
+#include "stream/shaping.hpp"
 #include "trail/bronze_table.hpp"
 #include "worker/worker.hpp"
 #include "pg/postgres.hpp"
@@ -267,6 +268,7 @@ void CreateStream(const NewStream& request) {
             request.sink == kEmbedded ? trail::CreateBronzeTable(table) : InvalidOid;
         AddTable(id, table, bronze, request.snapshot);
     }
+    ApplyShaping(id);
     worker::CatalogChanged();
 }
 
@@ -351,6 +353,7 @@ void AlterStream(const std::string& name, const std::vector<core::Oid>& add_tabl
                         {pg::Param::Int(stream.id), pg::Param::Text(*options_json)});
         }
     }
+    ApplyShaping(stream.id);
     Changed(stream.id);
 }
 
@@ -446,6 +449,7 @@ void ResyncStream(const std::string& name, const std::vector<core::Oid>& tables)
                 {pg::Param::Int(stream.id), pg::Param::Text(NewSlotName(name))});
         }
     }
+    ApplyShaping(stream.id);
     Changed(stream.id);
 }
 
@@ -488,6 +492,8 @@ std::int32_t AdoptStreams(bool existing_rows) {
             "existing_rows = CASE WHEN $2 THEN 'pending' WHEN existing_rows = 'pending' THEN "
             "'none' ELSE existing_rows END WHERE stream_id = $1",
             {pg::Param::Int(stream.id), pg::Param::Bool(existing_rows)});
+        // A restored dump has other OIDs and attribute numbers.
+        ApplyShaping(stream.id);
     }
     worker::CatalogChanged();
     return static_cast<std::int32_t>(streams.size());

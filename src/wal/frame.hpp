@@ -8,8 +8,9 @@
 // byte:
 //
 //   'x'  types of the Relation message just before:
-//        Int32 relation oid, Int16 columns, then per column Int8 flags (1 not null, 2 primary key),
-//        type type: Int32 oid, String schema, String name, Int8 kind (core::TypeKind), Int8
+//        Int32 relation oid, Int16 columns, then per column Int8 flags (1 not null, 2 primary key,
+//        4 an Int16 with its attribute number follows), type
+//        type: Int32 oid, String schema, String name, Int8 kind (core::TypeKind), Int8
 //        category,
 //              Int8 delimiter, Int32 base typmod, Int8 has_element [type],
 //              Int16 labels {String}, Int16 attributes {String name, Int32 typmod, type}

@@ -346,6 +346,7 @@ core::Change& Parser::Impl::Start(core::Operation operation, const Frame& frame,
     change.before_is_key = false;
     change.after = {};
     change.context = &context;
+    change.position = nullptr;
     change.prefix = {};
     change.content = {};
     change.transactional = true;

@@ -11,6 +11,7 @@ namespace {
 constexpr std::uint8_t kKeyFlag = 1;         // pgoutput: LOGICALREP_IS_REPLICA_IDENTITY
 constexpr std::uint8_t kNotNullFlag = 1;     // type record
 constexpr std::uint8_t kPrimaryKeyFlag = 2;  // type record
+constexpr std::uint8_t kNumberFlag = 4;      // type record
 
 bool KnownIdentity(std::uint8_t value) {
     return value == 'd' || value == 'n' || value == 'f' || value == 'i';
@@ -64,6 +65,9 @@ bool Relations::ReadTypes(ByteReader& in) {
     }
     for (core::Column& column : relation->schema.columns) {
         const std::uint8_t flags = in.U8();
+        if ((flags & kNumberFlag) != 0) {
+            column.number = static_cast<std::int16_t>(in.U16());
+        }
         core::TypePtr type = ReadType(in, 0);
         if (type == nullptr) {
             return false;

@@ -66,6 +66,12 @@ SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"wal_policy": "drop"}')$$);
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"catalog_xmin_limit": 0}')$$);
 
+-- What leaves of a table
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"tables": {"stream_test.t": {"exlude": ["v"]}}}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"tables": {"stream_test.t": {"mask": {"v": "sha1"}}}}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"tables": {"stream_test.t": {"topic": "v"}}}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"tables": {"stream_test.t": {"exclude": ["v"], "mask": {"v": "sha256"}}}}')$$);
+
 -- Streams that are not there
 SELECT refusal($$SELECT alter_stream('missing')$$);
 SELECT refusal($$SELECT alter_stream(NULL)$$);

@@ -1,0 +1,25 @@
+// Shaping: the option `tables` of a stream against the catalogue: checked and remembered when it is
+// given, loaded by the deliverer.
+//
+// Remembered are the OID of each table and the attribute numbers of the columns that the options
+// name (bitvelocity.stream_table), so that a rename does not lose what they mean. Throws. Inside a
+// transaction.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "pipeline/table_shape.hpp"
+#include "stream/definition.hpp"
+
+namespace bitvelocity::stream {
+
+// After the options or the tables of a stream changed: refuses tables and columns that are not
+// there, keys that deletes could not tell and a salt that is missing; sets the row filters of the
+// stream's own publications.
+void ApplyShaping(std::int32_t stream_id);
+
+// What the options say of each table, with what was remembered.
+std::vector<pipeline::TableShape> LoadShapes(const Definition& definition);
+
+}  // namespace bitvelocity::stream
