@@ -16,6 +16,7 @@
 #include "pipeline/registered_schemas.hpp"
 #include "pipeline/stream_options.hpp"
 #include "pipeline/topic.hpp"
+#include "pipeline/transaction_events.hpp"
 #include "pipeline/transaction_group.hpp"
 
 namespace bitvelocity::pipeline {
@@ -39,7 +40,8 @@ constexpr std::size_t kTables = 1ULL << (64 - kTableShift);
 struct Destination {
     std::uint32_t version = 0;
     std::string topic;
-    std::uint64_t table = 0;  // index into the tables' names; 0: none
+    std::uint64_t table = 0;     // index into the tables' names; 0: none
+    std::size_t counted_as = 0;  // in the events about transactions
 };
 
 class MessageSink final : public sink::Sink,
@@ -53,6 +55,8 @@ class MessageSink final : public sink::Sink,
           topic_(std::move(shaping.topic)),
           shapes_(options.shapes),
           headers_(std::move(shaping.headers), options.source),
+          events_(shaping.transaction_metadata ? MakeTransactionEvents(options) : std::nullopt),
+          events_topic_(MakeStreamTopic(options.source, "transaction")),
           transport_(std::move(transport)),
           waiter_(waiter),
           window_(options.start),
@@ -91,8 +95,13 @@ class MessageSink final : public sink::Sink,
     void OnAck(std::uint64_t tag) override { window_.Acked(tag & kTransactionMask); }
     void OnFailure(std::uint64_t tag, const core::Error& error) override;
 
+    static std::optional<TransactionEvents> MakeTransactionEvents(
+        const MessageSinkOptions& options);
+    core::Status SendAboutTransaction(std::string_view value);
+    core::Status Send(sink::OutgoingMessage& message, std::uint64_t table);
+
     core::Result<const Destination*> FindDestination(const core::RelationSchema* relation);
-    core::Status SendWhenRoom(const sink::OutgoingMessage& message);
+    core::Status SendWhenRoom(const sink::OutgoingMessage& message, std::uint64_t table);
     core::Status NameTheTable(core::Error error, std::uint64_t table) const;
     void Advance();
     core::Status CommitGroup();
@@ -101,6 +110,10 @@ class MessageSink final : public sink::Sink,
     std::string topic_;
     std::vector<TableShape> shapes_;
     MessageHeaders headers_;
+    std::optional<TransactionEvents> events_;
+    std::string events_topic_;
+    bool counting_ = false;  // the transaction is one that is told about
+    bool told_begin_ = false;
     std::unique_ptr<format::Encoder> encoder_;
     std::unique_ptr<sink::Transport> transport_;
     sink::Waiter& waiter_;
@@ -164,9 +177,21 @@ core::Result<core::Lsn> MessageSink::ResumePosition() {
     return group_->resume();
 }
 
-core::Status MessageSink::Begin(const core::Transaction&) {
+std::optional<TransactionEvents> MessageSink::MakeTransactionEvents(
+    const MessageSinkOptions& options) {
+    const auto read = format::ReadOptions(options.format, options.options_json, options.source);
+    return TransactionEvents(options.format == "debezium" && read.ok() && read->debezium.schemas);
+}
+
+core::Status MessageSink::Begin(const core::Transaction& transaction) {
     transaction_ = window_.Open();
     progress_ = {};
+    // Neither existing rows nor a message outside a transaction are one of the source's.
+    counting_ = events_.has_value() && transaction.xid != 0;
+    told_begin_ = false;
+    if (counting_) {
+        events_->Begin(transaction);
+    }
     return core::Status::Ok();
 }
 
@@ -185,9 +210,15 @@ core::Status MessageSink::Write(const core::Change& change) {
     if (group_ && group_->Has(change)) {
         return core::Status::Ok();
     }
+    core::Change positioned;
     change_ = &change;
+    if (counting_) {
+        positioned = change;
+        positioned.position = &events_->Position(destination_->counted_as);
+        change_ = &positioned;
+    }
     delivery_failed_ = false;
-    core::Status status = encoder_->Encode(change, *this);
+    core::Status status = encoder_->Encode(*change_, *this);
     change_ = nullptr;
     if (!status.ok() && !delivery_failed_) {
         return NameTheTable(status.TakeError(), destination_->table);
@@ -203,6 +234,9 @@ core::Status MessageSink::Write(const core::Change& change) {
 
 core::Status MessageSink::Commit(const core::Transaction& transaction) {
     encoder_->Commit(transaction.end_lsn);
+    if (told_begin_) {
+        BV_RETURN_IF_ERROR(SendAboutTransaction(events_->EndValue()));
+    }
     window_.Close(transaction.end_lsn);
     if (group_) {
         group_->Reached(transaction.end_lsn);
@@ -309,7 +343,24 @@ core::Status MessageSink::OnMessage(const format::Message& message) {
     return status;
 }
 
+core::Status MessageSink::SendAboutTransaction(std::string_view value) {
+    sink::OutgoingMessage outgoing;
+    outgoing.destination = events_topic_;
+    outgoing.has_key = true;
+    outgoing.key = events_->Key();
+    outgoing.value = value;
+    return Send(outgoing, 0);
+}
+
 core::Status MessageSink::Deliver(const format::Message& message) {
+    if (counting_) {
+        if (!std::exchange(told_begin_, true)) {
+            BV_RETURN_IF_ERROR(SendAboutTransaction(events_->BeginValue()));
+        }
+        if (message.has_value) {
+            events_->Count(destination_->counted_as);
+        }
+    }
     sink::OutgoingMessage outgoing;
     outgoing.destination = destination_->topic;
     outgoing.has_key = message.has_key;
@@ -317,8 +368,12 @@ core::Status MessageSink::Deliver(const format::Message& message) {
     outgoing.has_value = message.has_value;
     outgoing.value = message.value;
     outgoing.headers = headers_.Make(*change_, message.identity, message.headers);
-    outgoing.tag = (destination_->table << kTableShift) | (transaction_ & kTransactionMask);
-    BV_RETURN_IF_ERROR(SendWhenRoom(outgoing));
+    return Send(outgoing, destination_->table);
+}
+
+core::Status MessageSink::Send(sink::OutgoingMessage& message, std::uint64_t table) {
+    message.tag = (table << kTableShift) | (transaction_ & kTransactionMask);
+    BV_RETURN_IF_ERROR(SendWhenRoom(message, table));
     window_.Sent();
     BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::deliverer_sent));
     return ++messages_since_poll_ >= kMessagesPerPoll ? Poll() : core::Status::Ok();
@@ -334,12 +389,12 @@ core::Result<std::uint32_t> MessageSink::Find(const format::avro::SchemaRequest&
                          NameTheTable(id.TakeStatus().TakeError(), destination_->table));
 }
 
-core::Status MessageSink::SendWhenRoom(const sink::OutgoingMessage& message) {
+core::Status MessageSink::SendWhenRoom(const sink::OutgoingMessage& message, std::uint64_t table) {
     std::optional<Clock::time_point> full_since;
     for (;;) {
         auto sent = transport_->Send(message);
         if (!sent.ok()) {
-            return NameTheTable(sent.error(), destination_->table);
+            return NameTheTable(sent.error(), table);
         }
         if (*sent == sink::SendResult::kQueued) {
             return core::Status::Ok();
@@ -394,6 +449,10 @@ core::Result<const Destination*> MessageSink::FindDestination(
     Destination& destination = destinations_[oid];
     destination.version = version;
     destination.topic = std::move(*topic);
+    if (events_) {
+        destination.counted_as = events_->AddTable(
+            relation != nullptr ? relation->schema + "." + relation->name : "message");
+    }
     if (relation != nullptr) {
         std::string name = relation->schema + "." + relation->name;
         // A number is never given to another table: messages under way carry it.

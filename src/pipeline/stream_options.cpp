@@ -39,9 +39,9 @@ std::vector<HeaderKind> DefaultHeaders(std::string_view format) {
 }
 
 const std::set<std::string>& ShapingNames() {
-    static const std::set<std::string> names{"connection",    "delivery",       "headers",
-                                             "topic",         "progress_topic", "transaction_rows",
-                                             "transaction_ms"};
+    static const std::set<std::string> names{
+        "connection",     "delivery",         "headers",        "topic",
+        "progress_topic", "transaction_rows", "transaction_ms", "transaction_metadata"};
     return names;
 }
 
@@ -66,6 +66,14 @@ core::Status ReadText(const std::string& name, const json& value, std::string& t
         return Invalid("option \"" + name + "\" must be a text that is not empty");
     }
     target = value.get<std::string>();
+    return core::Status::Ok();
+}
+
+core::Status ReadSwitch(const std::string& name, const json& value, bool& target) {
+    if (!value.is_boolean()) {
+        return Invalid("option \"" + name + "\" must be true or false");
+    }
+    target = value.get<bool>();
     return core::Status::Ok();
 }
 
@@ -183,11 +191,18 @@ core::Result<BrokerOptions> Read(std::string_view format, const json& object) {
             BV_RETURN_IF_ERROR(CheckTopicTemplate(options.topic));
         } else if (name == "headers") {
             BV_RETURN_IF_ERROR(ReadHeaders(value, options.headers));
+        } else if (name == "transaction_metadata") {
+            BV_RETURN_IF_ERROR(ReadSwitch(name, value, options.transaction_metadata));
         } else if (name.starts_with(kPropertyPrefix)) {
             BV_RETURN_IF_ERROR(ReadProperty(name, value, options));
         }
     }
     BV_RETURN_IF_ERROR(ReadTransactions(object, options));
+    // What was sent before a restart in the middle of a transaction is not seen, so not counted.
+    if (options.transactions.enabled && options.transaction_metadata) {
+        return Invalid(
+            "option \"transaction_metadata\" does not go with the delivery \"transactional\"");
+    }
     return options;
 }
 

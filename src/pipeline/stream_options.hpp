@@ -51,6 +51,7 @@ struct BrokerOptions {
     std::string topic = "{stream}.{schema}.{table}";
     std::vector<HeaderKind> headers;  // sorted
     TransactionOptions transactions;
+    bool transaction_metadata = false;
     // librdkafka's names, without the prefix.
     std::vector<std::pair<std::string, std::string>> properties;
 };

@@ -59,6 +59,14 @@ core::Status CheckTopicTemplate(std::string_view text) {
     return core::Status::Ok();
 }
 
+std::string MakeStreamTopic(const core::Source& source, std::string_view kind) {
+    std::string topic;
+    AppendCleaned(topic, source.stream);
+    topic += '.';
+    topic += kind;
+    return topic;
+}
+
 core::Result<std::string> MakeTopic(std::string_view text, const core::Source& source,
                                     const core::RelationSchema* relation) {
     std::string topic;

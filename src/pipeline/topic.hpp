@@ -16,6 +16,9 @@ namespace bitvelocity::pipeline {
 // 22023: an unknown placeholder or a character that cannot be in a topic.
 [[nodiscard]] core::Status CheckTopicTemplate(std::string_view text);
 
+// "<stream>.transaction" and the like: what is about the stream rather than about a table.
+[[nodiscard]] std::string MakeStreamTopic(const core::Source& source, std::string_view kind);
+
 // For a checked template. Logical messages (no relation) go to "<stream>.message". 22023 when the
 // name is longer than Kafka's 249 bytes.
 [[nodiscard]] core::Result<std::string> MakeTopic(std::string_view text, const core::Source& source,

@@ -408,6 +408,74 @@ TEST_F(MessageSinkTest, AllHeaders) {
                   "ordinal=1;part=0;operation=INSERT;");
 }
 
+TEST_F(MessageSinkTest, TellsWhereATransactionBeginsAndEnds) {
+    Make("debezium", R"({"transaction_metadata": true, "headers": false})");
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    ASSERT_TRUE(Insert(items_, "2").ok());
+    // A key change is two events and a tombstone.
+    const core::Value old_row[] = {{core::ValueKind::kText, "1"}, {core::ValueKind::kText, "n"}};
+    const core::Value new_row[] = {{core::ValueKind::kText, "3"}, {core::ValueKind::kText, "n"}};
+    core::Change change;
+    change.operation = core::Operation::kUpdate;
+    change.relation = &orders_;
+    change.identity = {&source_, Lsn{0x100}, 42, 3, 0};
+    change.before = old_row;
+    change.after = new_row;
+    ASSERT_TRUE(sink_->Write(change).ok());
+    Commit(0x110);
+    EXPECT_EQ(broker_.Topics(),
+              "s_1.transaction s_1.public.orders s_1.public.items s_1.public.orders "
+              "s_1.public.orders s_1.public.orders s_1.transaction ");
+    const auto has = [this](std::size_t message, const std::string& text) {
+        return broker_.messages[message].value.find(text) != std::string::npos;
+    };
+    EXPECT_EQ(broker_.messages[0].key, R"({"id":"42:256"})");
+    EXPECT_EQ(
+        broker_.messages[0].value,
+        R"({"status":"BEGIN","id":"42:256","event_count":null,"data_collections":null,"ts_ms":0})");
+    EXPECT_TRUE(
+        has(1, R"("transaction":{"id":"42:256","total_order":1,"data_collection_order":1})"));
+    EXPECT_TRUE(
+        has(2, R"("transaction":{"id":"42:256","total_order":2,"data_collection_order":1})"));
+    EXPECT_TRUE(
+        has(3, R"("transaction":{"id":"42:256","total_order":3,"data_collection_order":2})"));
+    EXPECT_TRUE(
+        has(5, R"("transaction":{"id":"42:256","total_order":4,"data_collection_order":3})"));
+    EXPECT_EQ(broker_.messages[6].value,
+              R"({"status":"END","id":"42:256","event_count":4,"data_collections":[)"
+              R"({"data_collection":"public.orders","event_count":3},)"
+              R"({"data_collection":"public.items","event_count":1}],"ts_ms":0})");
+    // The END counts for the transaction: without it the position does not move.
+    Acknowledge({0, 1, 2, 3, 4, 5});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x50});
+    Acknowledge({6});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+    // Counts start anew, and a transaction without an event is not mentioned.
+    Begin(0x200);
+    Commit(0x210);
+    EXPECT_EQ(broker_.messages.size(), 7U);
+    OneRow(0x300, 0x310);
+    EXPECT_TRUE(
+        has(9, R"("event_count":1,"data_collections":[{"data_collection":"public.orders")"));
+}
+
+TEST_F(MessageSinkTest, TransactionEventsAreOffByDefaultAndLeaveExistingRowsAlone) {
+    Make("debezium");
+    OneRow(0x100, 0x110);
+    EXPECT_EQ(broker_.Topics(), "s_1.public.orders ");
+    EXPECT_NE(broker_.messages[0].value.find(R"("transaction":null)"), std::string::npos);
+    Make("debezium", R"({"transaction_metadata": true, "debezium.schemas": true})");
+    ASSERT_TRUE(sink_->Begin({}).ok());
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    Commit(0x310);
+    EXPECT_EQ(broker_.Topics(), "s_1.public.orders s_1.public.orders ");
+    OneRow(0x400, 0x410);
+    EXPECT_EQ(broker_.messages[2].topic, "s_1.transaction");
+    EXPECT_EQ(broker_.messages[2].key.find(R"({"schema":{)"), 0U);
+    EXPECT_NE(broker_.messages[4].value.find("TransactionMetadataValue"), std::string::npos);
+}
+
 TEST_F(MessageSinkTest, HealthIsTheTransports) {
     Make();
     broker_.reachable = false;

@@ -60,6 +60,8 @@ class DebeziumEncoder final : public Encoder {
     void WriteRow(JsonWriter& out, const Plan& plan, core::Tuple row, bool key_only = false);
     void WriteColumn(JsonWriter& out, const ColumnPlan& column, const core::Value& value);
     void WriteSource(JsonWriter& out, const core::Change& change, std::string_view source_end);
+    // `second`: the event behind another one of the same change.
+    void WriteTransaction(JsonWriter& out, const core::Change& change, bool second);
     void WriteEnd(JsonWriter& out, char op);
 
     // What the source blocks of a transaction have in common, kept as bytes.
@@ -232,7 +234,7 @@ void DebeziumEncoder::WriteEnvelope(JsonWriter& out, const core::Change& change,
     WriteRow(out, plan, after);
     out.Raw(',');
     WriteSource(out, change, plan.source_end);
-    out.Raw(",\"transaction\":null");
+    WriteTransaction(out, change, op == 'c' && change.operation == core::Operation::kUpdate);
     WriteEnd(out, op);
     if (!plan.value_head.empty()) {
         out.Raw('}');
@@ -323,6 +325,20 @@ void DebeziumEncoder::WriteSource(JsonWriter& out, const core::Change& change,
     out.Raw(source_xid_.view());
     out.Number(change.lsn.value);
     out.Raw(",\"xmin\":null}");
+}
+
+void DebeziumEncoder::WriteTransaction(JsonWriter& out, const core::Change& change, bool second) {
+    if (change.position == nullptr) {
+        out.Raw(",\"transaction\":null");
+        return;
+    }
+    out.Raw(",\"transaction\":{\"id\":");
+    out.String(change.position->id);
+    out.Raw(",\"total_order\":");
+    out.Number(change.position->total_order + (second ? 1 : 0));
+    out.Raw(",\"data_collection_order\":");
+    out.Number(change.position->table_order + (second ? 1 : 0));
+    out.Raw('}');
 }
 
 void DebeziumEncoder::WriteEnd(JsonWriter& out, char op) {
