@@ -40,7 +40,8 @@ constexpr std::size_t kTables = 1ULL << (64 - kTableShift);
 struct Destination {
     std::uint32_t version = 0;
     std::string topic;
-    std::uint64_t table = 0;     // index into the tables' names; 0: none
+    std::uint64_t table = 0;  // index into the tables' names; 0: none
+    bool outbox = false;
     std::size_t counted_as = 0;  // in the events about transactions
 };
 
@@ -55,6 +56,7 @@ class MessageSink final : public sink::Sink,
           topic_(std::move(shaping.topic)),
           shapes_(options.shapes),
           headers_(std::move(shaping.headers), options.source),
+          messages_(std::move(shaping.messages)),
           events_(shaping.transaction_metadata ? MakeTransactionEvents(options) : std::nullopt),
           events_topic_(MakeStreamTopic(options.source, "transaction")),
           transport_(std::move(transport)),
@@ -64,6 +66,9 @@ class MessageSink final : public sink::Sink,
         if (shaping.transactions.enabled) {
             group_.emplace(shaping.transactions, options.source.epoch, options.timeline,
                            options.start);
+        }
+        if (shaping.outbox) {
+            outbox_.emplace(std::move(*shaping.outbox), options.source);
         }
     }
 
@@ -97,6 +102,9 @@ class MessageSink final : public sink::Sink,
 
     static std::optional<TransactionEvents> MakeTransactionEvents(
         const MessageSinkOptions& options);
+    core::Status Encode(const core::Change& change);
+    core::Status DeliverOutbox(const core::Change& change);
+    core::Status TellBegin();
     core::Status SendAboutTransaction(std::string_view value);
     core::Status Send(sink::OutgoingMessage& message, std::uint64_t table);
 
@@ -110,6 +118,9 @@ class MessageSink final : public sink::Sink,
     std::string topic_;
     std::vector<TableShape> shapes_;
     MessageHeaders headers_;
+    std::vector<std::string> messages_;
+    std::optional<Outbox> outbox_;
+    std::vector<format::MessageHeader> outbox_headers_;
     std::optional<TransactionEvents> events_;
     std::string events_topic_;
     bool counting_ = false;  // the transaction is one that is told about
@@ -197,6 +208,10 @@ core::Status MessageSink::Begin(const core::Transaction& transaction) {
 
 core::Status MessageSink::Write(const core::Change& change) {
     const core::RelationSchema* relation = change.relation;
+    const bool in_outbox = relation == nullptr && outbox_ && outbox_->IsMessage(change.prefix);
+    if (relation == nullptr && !in_outbox && !MatchesMessage(messages_, change.prefix)) {
+        return core::Status::Ok();
+    }
     const core::Oid oid = relation != nullptr ? relation->oid : 0;
     if (destination_ == nullptr || destination_relation_ != oid ||
         (relation != nullptr && destination_->version != relation->version)) {
@@ -210,6 +225,18 @@ core::Status MessageSink::Write(const core::Change& change) {
     if (group_ && group_->Has(change)) {
         return core::Status::Ok();
     }
+    core::Status status =
+        in_outbox || destination_->outbox ? DeliverOutbox(change) : Encode(change);
+    if (group_ && status.ok()) {
+        group_->Wrote(change);
+        if (group_->Overdue()) {
+            return CommitGroup();
+        }
+    }
+    return status;
+}
+
+core::Status MessageSink::Encode(const core::Change& change) {
     core::Change positioned;
     change_ = &change;
     if (counting_) {
@@ -222,12 +249,6 @@ core::Status MessageSink::Write(const core::Change& change) {
     change_ = nullptr;
     if (!status.ok() && !delivery_failed_) {
         return NameTheTable(status.TakeError(), destination_->table);
-    }
-    if (group_ && status.ok()) {
-        group_->Wrote(change);
-        if (group_->Overdue()) {
-            return CommitGroup();
-        }
     }
     return status;
 }
@@ -352,14 +373,44 @@ core::Status MessageSink::SendAboutTransaction(std::string_view value) {
     return Send(outgoing, 0);
 }
 
-core::Status MessageSink::Deliver(const format::Message& message) {
+core::Status MessageSink::TellBegin() {
+    if (!counting_ || std::exchange(told_begin_, true)) {
+        return core::Status::Ok();
+    }
+    return SendAboutTransaction(events_->BeginValue());
+}
+
+core::Status MessageSink::DeliverOutbox(const core::Change& change) {
+    auto made = outbox_->Read(change);
+    if (!made.ok()) {
+        return made.TakeStatus();
+    }
+    if (!*made) {
+        return core::Status::Ok();
+    }
+    BV_RETURN_IF_ERROR(TellBegin());
     if (counting_) {
-        if (!std::exchange(told_begin_, true)) {
-            BV_RETURN_IF_ERROR(SendAboutTransaction(events_->BeginValue()));
-        }
-        if (message.has_value) {
-            events_->Count(destination_->counted_as);
-        }
+        events_->Count(destination_->counted_as);
+    }
+    const Outbox::Message& message = outbox_->message();
+    outbox_headers_.clear();
+    for (const auto& [name, value] : message.headers) {
+        outbox_headers_.push_back({name, value});
+    }
+    sink::OutgoingMessage outgoing;
+    outgoing.destination = message.topic;
+    outgoing.has_key = message.has_key;
+    outgoing.key = message.key;
+    outgoing.has_value = message.has_value;
+    outgoing.value = message.value;
+    outgoing.headers = headers_.Make(change, change.identity, outbox_headers_);
+    return Send(outgoing, destination_->table);
+}
+
+core::Status MessageSink::Deliver(const format::Message& message) {
+    BV_RETURN_IF_ERROR(TellBegin());
+    if (counting_ && message.has_value) {
+        events_->Count(destination_->counted_as);
     }
     sink::OutgoingMessage outgoing;
     outgoing.destination = destination_->topic;
@@ -449,6 +500,7 @@ core::Result<const Destination*> MessageSink::FindDestination(
     Destination& destination = destinations_[oid];
     destination.version = version;
     destination.topic = std::move(*topic);
+    destination.outbox = relation != nullptr && outbox_ && outbox_->IsTable(*relation);
     if (events_) {
         destination.counted_as = events_->AddTable(
             relation != nullptr ? relation->schema + "." + relation->name : "message");

@@ -39,9 +39,11 @@ std::vector<HeaderKind> DefaultHeaders(std::string_view format) {
 }
 
 const std::set<std::string>& ShapingNames() {
-    static const std::set<std::string> names{
-        "connection",     "delivery",         "headers",        "topic",
-        "progress_topic", "transaction_rows", "transaction_ms", "transaction_metadata"};
+    static const std::set<std::string> names{"connection",     "messages",
+                                             "outbox",         "delivery",
+                                             "headers",        "topic",
+                                             "progress_topic", "transaction_rows",
+                                             "transaction_ms", "transaction_metadata"};
     return names;
 }
 
@@ -74,6 +76,30 @@ core::Status ReadSwitch(const std::string& name, const json& value, bool& target
         return Invalid("option \"" + name + "\" must be true or false");
     }
     target = value.get<bool>();
+    return core::Status::Ok();
+}
+
+core::Status ReadMessages(const json& value, std::vector<std::string>& messages) {
+    if (value.is_boolean()) {
+        messages = value.get<bool>() ? std::vector<std::string>{"*"} : std::vector<std::string>{};
+        return core::Status::Ok();
+    }
+    if (!value.is_array()) {
+        return Invalid("option \"messages\" must be true, false or a list of prefixes");
+    }
+    for (const json& item : value) {
+        if (!item.is_string() || item.get_ref<const std::string&>().empty()) {
+            return Invalid("option \"messages\" must be true, false or a list of prefixes");
+        }
+        messages.push_back(item.get<std::string>());
+        if (messages.back().find('*') < messages.back().size() - 1) {
+            return Invalid("prefix \"" + messages.back() + "\" in option \"messages\" has a \"*\"",
+                           "Only at its end, where it stands for any characters.");
+        }
+        if (messages.back().starts_with("bitvelocity.")) {
+            return Invalid("prefix \"" + messages.back() + "\" belongs to the extension");
+        }
+    }
     return core::Status::Ok();
 }
 
@@ -193,6 +219,18 @@ core::Result<BrokerOptions> Read(std::string_view format, const json& object) {
             BV_RETURN_IF_ERROR(ReadHeaders(value, options.headers));
         } else if (name == "transaction_metadata") {
             BV_RETURN_IF_ERROR(ReadSwitch(name, value, options.transaction_metadata));
+        } else if (name == "messages") {
+            BV_RETURN_IF_ERROR(ReadMessages(value, options.messages));
+            if (format == "flat" && !options.messages.empty()) {
+                return Invalid("option \"messages\" does not apply to the format \"flat\"",
+                               "A logical message is no row; use another format, or an outbox.");
+            }
+        } else if (name == "outbox") {
+            auto outbox = ParseOutbox(value);
+            if (!outbox.ok()) {
+                return outbox.TakeStatus();
+            }
+            options.outbox = std::move(*outbox);
         } else if (name.starts_with(kPropertyPrefix)) {
             BV_RETURN_IF_ERROR(ReadProperty(name, value, options));
         }
@@ -226,6 +264,18 @@ sink::registry::HttpOptions MakeRegistryOptions(const sink::ConnectionProperties
     std::copy_if(connection.begin(), connection.end(), std::back_inserter(result.properties),
                  [](const auto& property) { return IsForRegistry(property.first); });
     return result;
+}
+
+bool MatchesMessage(std::span<const std::string> patterns, std::string_view prefix) {
+    return std::any_of(patterns.begin(), patterns.end(), [prefix](const std::string& pattern) {
+        return pattern.ends_with('*')
+                   ? prefix.starts_with(std::string_view(pattern).substr(0, pattern.size() - 1))
+                   : prefix == pattern;
+    });
+}
+
+bool WantsMessages(const BrokerOptions& options) {
+    return !options.messages.empty() || (options.outbox && !options.outbox->prefix.empty());
 }
 
 sink::TransportOptions MakeTransportOptions(const BrokerOptions& options,

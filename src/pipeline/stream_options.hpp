@@ -6,6 +6,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,6 +15,7 @@
 
 #include "core/change.hpp"
 #include "core/status.hpp"
+#include "pipeline/outbox.hpp"
 #include "sink/connection_file.hpp"
 #include "sink/registry/http.hpp"
 #include "sink/transport.hpp"
@@ -52,6 +55,9 @@ struct BrokerOptions {
     std::vector<HeaderKind> headers;  // sorted
     TransactionOptions transactions;
     bool transaction_metadata = false;
+    // Logical messages that are sent: names, or beginnings of names with "*" at the end.
+    std::vector<std::string> messages;
+    std::optional<OutboxOptions> outbox;
     // librdkafka's names, without the prefix.
     std::vector<std::pair<std::string, std::string>> properties;
 };
@@ -60,6 +66,10 @@ struct BrokerOptions {
 // decides which headers are there by default: those whose content its messages do not have.
 [[nodiscard]] core::Result<BrokerOptions> ParseBrokerOptions(std::string_view format,
                                                              const std::string& options_json);
+
+[[nodiscard]] bool MatchesMessage(std::span<const std::string> patterns, std::string_view prefix);
+// Whether the parser has to hand out logical messages at all.
+[[nodiscard]] bool WantsMessages(const BrokerOptions& options);
 
 // A stream's own properties replace those of its connection.
 [[nodiscard]] sink::TransportOptions MakeTransportOptions(

@@ -34,29 +34,76 @@ std::string_view TakeSegment(std::string_view& text) {
 
 }  // namespace
 
-core::Status CheckTopicTemplate(std::string_view text) {
-    static const std::set<std::string> kKnown{"{stream}", "{database}", "{schema}", "{table}"};
+namespace {
+
+core::Status Check(std::string_view text, const std::string& option,
+                   const std::set<std::string>& known) {
     if (text.empty() || text == "." || text == "..") {
-        return core::Status::Fail(core::kInvalidParameter, "option \"topic\" is not a topic");
+        return core::Status::Fail(core::kInvalidParameter,
+                                  "option \"" + option + "\" is not a topic");
     }
     while (!text.empty()) {
         const std::string segment(TakeSegment(text));
         if (segment.front() == '{') {
-            if (!kKnown.contains(segment)) {
+            if (!known.contains(segment)) {
                 return core::Status::Fail(
                     core::kInvalidParameter,
-                    "unknown placeholder \"" + segment + "\" in option \"topic\"", {},
-                    core::NearestHint(segment, kKnown, "placeholders"));
+                    "unknown placeholder \"" + segment + "\" in option \"" + option + "\"", {},
+                    core::NearestHint(segment, known, "placeholders"));
             }
         } else if (!std::all_of(segment.begin(), segment.end(), Allowed)) {
+            std::string placeholders;
+            for (const std::string& name : known) {
+                placeholders += (placeholders.empty() ? "" : ", ") + name;
+            }
             return core::Status::Fail(
                 core::kInvalidParameter,
-                "option \"topic\" has a character that a topic cannot have", {},
-                "Use letters, digits, \".\", \"_\", \"-\" and the placeholders {stream}, "
-                "{database}, {schema} and {table}.");
+                "option \"" + option + "\" has a character that a topic cannot have", {},
+                "Use letters, digits, \".\", \"_\", \"-\" and the placeholders " + placeholders +
+                    ".");
         }
     }
     return core::Status::Ok();
+}
+
+core::Result<std::string> Limited(std::string topic) {
+    if (topic.size() > kTopicLimit) {
+        return core::Status::Fail(
+            core::kInvalidParameter,
+            "the topic \"" + topic + "\" is longer than " + std::to_string(kTopicLimit) + " bytes",
+            {}, "Choose a shorter option topic.");
+    }
+    return topic;
+}
+
+}  // namespace
+
+core::Status CheckTopicTemplate(std::string_view text) {
+    static const std::set<std::string> kKnown{"{stream}", "{database}", "{schema}", "{table}"};
+    return Check(text, "topic", kKnown);
+}
+
+core::Status CheckOutboxTopic(std::string_view text) {
+    static const std::set<std::string> kKnown{"{stream}", "{database}", "{route}"};
+    return Check(text, "outbox.topic", kKnown);
+}
+
+core::Result<std::string> MakeOutboxTopic(std::string_view text, const core::Source& source,
+                                          std::string_view route) {
+    std::string topic;
+    while (!text.empty()) {
+        const std::string_view segment = TakeSegment(text);
+        if (segment == "{route}") {
+            AppendCleaned(topic, route);
+        } else if (segment == "{stream}") {
+            AppendCleaned(topic, source.stream);
+        } else if (segment == "{database}") {
+            AppendCleaned(topic, source.database);
+        } else {
+            topic += segment;
+        }
+    }
+    return Limited(std::move(topic));
 }
 
 std::string MakeStreamTopic(const core::Source& source, std::string_view kind) {
@@ -89,13 +136,7 @@ core::Result<std::string> MakeTopic(std::string_view text, const core::Source& s
             topic += segment;
         }
     }
-    if (topic.size() > kTopicLimit) {
-        return core::Status::Fail(
-            core::kInvalidParameter,
-            "the topic \"" + topic + "\" is longer than " + std::to_string(kTopicLimit) + " bytes",
-            {}, "Choose a shorter option topic.");
-    }
-    return topic;
+    return Limited(std::move(topic));
 }
 
 }  // namespace bitvelocity::pipeline

@@ -16,6 +16,12 @@ namespace bitvelocity::pipeline {
 // 22023: an unknown placeholder or a character that cannot be in a topic.
 [[nodiscard]] core::Status CheckTopicTemplate(std::string_view text);
 
+// The same with the further placeholder {route}, without {schema} and {table}: of an outbox.
+[[nodiscard]] core::Status CheckOutboxTopic(std::string_view text);
+[[nodiscard]] core::Result<std::string> MakeOutboxTopic(std::string_view text,
+                                                        const core::Source& source,
+                                                        std::string_view route);
+
 // "<stream>.transaction" and the like: what is about the stream rather than about a table.
 [[nodiscard]] std::string MakeStreamTopic(const core::Source& source, std::string_view kind);
 

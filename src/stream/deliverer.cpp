@@ -8,6 +8,7 @@
 #include "pg/spi.hpp"
 #include "pipeline/message_sink.hpp"
 #include "pipeline/pipeline.hpp"
+#include "pipeline/stream_options.hpp"
 #include "sink/memory.hpp"
 #include "stream/bronze_sink.hpp"
 #include "stream/definition.hpp"
@@ -191,6 +192,10 @@ wal::ParserOptions Delivery::ParserOptions() const {
     wal::ParserOptions options;
     options.source = source_;
     options.context_secret = GetShared()->context_secret;
+    if (definition_.sink != "bronze" && definition_.sink != "memory") {
+        options.messages = pipeline::WantsMessages(pg::ValueOrThrow(
+            pipeline::ParseBrokerOptions(definition_.format, definition_.options_json)));
+    }
     return options;
 }
 

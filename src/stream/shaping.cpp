@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "core/nearest.hpp"
+#include "pipeline/stream_options.hpp"
 #include "pg/boundary.hpp"
 #include "pg/scopes.hpp"
 #include "pg/spi.hpp"
@@ -90,6 +91,41 @@ void Check(const Definition& definition, const pipeline::TableShape& shape,
     }
 }
 
+// The outbox's table and columns, as ApplyShaping checks those of `tables`.
+void CheckOutbox(const Definition& definition, const std::vector<Member>& members,
+                 const std::set<std::string>& names) {
+    if (definition.sink == "bronze" || definition.sink == "memory") {
+        return;
+    }
+    const auto options =
+        pg::ValueOrThrow(pipeline::ParseBrokerOptions(definition.format, definition.options_json));
+    if (!options.outbox || options.outbox->table.empty()) {
+        return;
+    }
+    const auto member = std::find_if(
+        members.begin(), members.end(),
+        [&options](const Member& candidate) { return candidate.name == options.outbox->table; });
+    if (member == members.end()) {
+        pg::Throw(
+            core::kInvalidParameter,
+            "table \"" + options.outbox->table + "\" is not in stream \"" + definition.name + "\"",
+            "The option \"outbox\" names it.",
+            core::NearestHint(options.outbox->table, names, "tables"));
+    }
+    std::set<std::string> columns;
+    for (const core::Column& column : Describe(*member).columns) {
+        columns.insert(column.name);
+    }
+    for (const std::string& name : options.outbox->RequiredColumns()) {
+        if (columns.count(name) == 0) {
+            pg::Throw(
+                core::kInvalidParameter,
+                "the outbox table \"" + options.outbox->table + "\" has no column \"" + name + "\"",
+                {}, core::NearestHint(name, columns, "columns"));
+        }
+    }
+}
+
 void Remember(const Definition& definition, core::Oid table, const pipeline::TableShape* shape,
               const core::RelationSchema& relation) {
     nlohmann::json numbers = nlohmann::json::object();
@@ -134,6 +170,7 @@ void ApplyShaping(std::int32_t stream_id) {
                       core::NearestHint(shape.table, names, "tables"));
         }
     }
+    CheckOutbox(definition, members, names);
     for (const Member& member : members) {
         const auto shape = std::find_if(
             shapes.begin(), shapes.end(),

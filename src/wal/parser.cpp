@@ -15,6 +15,8 @@ namespace {
 constexpr std::int64_t kPostgresEpochUs = 946'684'800'000'000;
 
 constexpr std::uint8_t kTransactionalFlag = 1;
+// Messages of the extension itself.
+constexpr std::string_view kOwnPrefix = "bitvelocity.";
 
 core::Status Refuse(const Frame& frame, const char* message) {
     std::string detail = "Message type ";
@@ -267,7 +269,7 @@ core::Status Parser::Impl::Message(const Frame& frame, ByteReader& in) {
         }
         return core::Status::Ok();  // carries the secret: never handed on
     }
-    if (!options.messages) {
+    if (!options.messages || prefix.starts_with(kOwnPrefix)) {
         return core::Status::Ok();
     }
     next.prefix = prefix;

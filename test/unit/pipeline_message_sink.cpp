@@ -408,6 +408,119 @@ TEST_F(MessageSinkTest, AllHeaders) {
                   "ordinal=1;part=0;operation=INSERT;");
 }
 
+TEST_F(MessageSinkTest, SendsOnlyTheLogicalMessagesThatWereAskedFor) {
+    const auto say = [this](std::string_view prefix) {
+        core::Change change;
+        change.operation = core::Operation::kMessage;
+        change.prefix = prefix;
+        change.content = "hello";
+        change.identity = {&source_, Lsn{0x100}, 42, 1, 0};
+        return sink_->Write(change);
+    };
+    const auto sent = [&](const std::string& option) {
+        Make("event", option);
+        broker_.messages.clear();
+        Begin(0x100);
+        for (const char* prefix : {"audit", "audit.login", "billing"}) {
+            EXPECT_TRUE(say(prefix).ok());
+        }
+        Commit(0x110);
+        return broker_.messages.size();
+    };
+    EXPECT_EQ(sent("{}"), 0U);
+    EXPECT_EQ(sent(R"({"messages": false})"), 0U);
+    EXPECT_EQ(sent(R"({"messages": true})"), 3U);
+    EXPECT_EQ(broker_.Topics(), "s_1.message s_1.message s_1.message ");
+    EXPECT_EQ(sent(R"({"messages": ["audit"]})"), 1U);
+    EXPECT_EQ(sent(R"({"messages": ["audit*", "nothing"]})"), 2U);
+}
+
+TEST_F(MessageSinkTest, AnOutboxRowIsTheMessageItself) {
+    Make("debezium", R"({"outbox": {"table": "public.outbox", "topic": "{stream}-{route}",
+                                    "headers": {"x-tenant": "tenant"}}})");
+    core::RelationSchema outbox = Table(20, "outbox");
+    const auto column = [this](const char* name) {
+        core::Column made;
+        made.name = name;
+        made.type = text_;
+        return made;
+    };
+    outbox.columns = {column("id"),      column("aggregatetype"), column("aggregateid"),
+                      column("payload"), column("tenant"),        column("type")};
+    outbox.columns[0].key = true;
+    const core::Value row[] = {
+        {core::ValueKind::kText, "e-1"}, {core::ValueKind::kText, "order/x"},
+        {core::ValueKind::kText, "17"},  {core::ValueKind::kText, R"({"a": 1.10,  "b":[]})"},
+        {core::ValueKind::kNull, {}},    {core::ValueKind::kText, "OrderPaid"}};
+    core::Change change;
+    change.relation = &outbox;
+    change.after = row;
+    change.identity = {&source_, Lsn{0x100}, 42, 1, 0};
+    Begin(0x100);
+    ASSERT_TRUE(sink_->Write(change).ok());
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    change.operation = core::Operation::kDelete;
+    change.before = row;
+    change.after = {};
+    ASSERT_TRUE(sink_->Write(change).ok());
+    change.operation = core::Operation::kUpdate;
+    change.after = row;
+    ASSERT_TRUE(sink_->Write(change).ok());
+    Commit(0x110);
+    ASSERT_EQ(broker_.Topics(), "s_1-order_x s_1.public.orders ");
+    EXPECT_EQ(broker_.messages[0].key, "17");
+    EXPECT_EQ(broker_.messages[0].value, R"({"a": 1.10,  "b":[]})");
+    EXPECT_EQ(broker_.messages[0].headers,
+              "identity=3:0/100:42:1:0:7.5:s:1;id=e-1;type=OrderPaid;");
+}
+
+TEST_F(MessageSinkTest, AnOutboxMessageIsTheMembersOfItsContent) {
+    Make("event", R"({"outbox": {"prefix": "outbox", "route": "to", "key": "k", "payload": "p"}})");
+    const auto say = [this](std::string_view content) {
+        core::Change change;
+        change.operation = core::Operation::kMessage;
+        change.prefix = "outbox";
+        change.content = content;
+        change.identity = {&source_, Lsn{0x100}, 42, 1, 0};
+        return sink_->Write(change);
+    };
+    Begin(0x100);
+    ASSERT_TRUE(
+        say(R"( { "p" : {"n": 1.100, "s": "a\"},:{" } , "k":"a\u00e9","to": "orders", "id": 7})")
+            .ok());
+    ASSERT_TRUE(say(R"({"p": "plain \"text\"", "k": null, "to": "orders"})").ok());
+    ASSERT_TRUE(say(R"({"p": null, "k": 5, "to": "orders"})").ok());
+    EXPECT_EQ(broker_.Topics(), "outbox.event.orders outbox.event.orders outbox.event.orders ");
+    EXPECT_EQ(broker_.messages[0].value, R"({"n": 1.100, "s": "a\"},:{" })");
+    EXPECT_EQ(broker_.messages[0].key, "aé");
+    EXPECT_EQ(broker_.messages[0].headers, "id=7;");
+    EXPECT_EQ(broker_.messages[1].value, R"(plain "text")");
+    EXPECT_EQ(broker_.messages[2].key, "5");
+    EXPECT_EQ(say(R"({"p": 1})").error().sqlstate, core::kInvalidText);
+    EXPECT_EQ(say(R"({"p": 1, "k": 1, "to": null})").error().sqlstate, "22004");
+    EXPECT_FALSE(say("[]").ok());
+    EXPECT_FALSE(say("{\"p\": }").ok());
+}
+
+TEST_F(MessageSinkTest, AnOutboxPayloadOfBytesGoesAsBytes) {
+    Make("event", R"({"outbox": {"table": "public.outbox", "route": "id", "key": "id"}})");
+    core::RelationSchema outbox = Table(20, "outbox");
+    outbox.columns[1].name = "payload";
+    auto bytea = std::make_shared<core::TypeDescription>();
+    bytea->oid = 17;
+    outbox.columns[1].type = bytea;
+    Begin(0x100);
+    ASSERT_TRUE(Insert(outbox, "1", "\\x00ff41").ok());
+    EXPECT_EQ(broker_.messages[0].value, std::string("\0\xff"
+                                                     "A",
+                                                     3));
+    EXPECT_FALSE(Insert(outbox, "1", "abc").ok());
+    // The column is gone: nothing can be sent.
+    outbox.columns[1].name = "body";
+    ++outbox.version;
+    EXPECT_EQ(Insert(outbox, "1").error().sqlstate, core::kObjectNotInPrerequisiteState);
+}
+
 TEST_F(MessageSinkTest, TellsWhereATransactionBeginsAndEnds) {
     Make("debezium", R"({"transaction_metadata": true, "headers": false})");
     Begin(0x100);

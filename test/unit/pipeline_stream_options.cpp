@@ -38,6 +38,24 @@ TEST(StreamOptions, AcceptsShapingAndClientProperties) {
     EXPECT_TRUE(Accepts("memory", "event", "{}"));
 }
 
+TEST(StreamOptions, RefusesMessagesAndOutboxesThatCannotBe) {
+    EXPECT_TRUE(Accepts("kafka", "event", R"({"messages": ["a", "b*"]})"));
+    EXPECT_TRUE(Accepts("kafka", "flat", R"({"outbox": {"prefix": "outbox"}})"));
+    Refusal("kafka", "flat", R"({"messages": true})");
+    Refusal("kafka", "event", R"({"messages": "a"})");
+    Refusal("kafka", "event", R"({"messages": [""]})");
+    Refusal("kafka", "event", R"({"messages": ["a*b"]})");
+    Refusal("kafka", "event", R"({"messages": ["bitvelocity.context"]})");
+    Refusal("bronze", "event", R"({"messages": true})");
+    Refusal("kafka", "event", R"({"outbox": {}})");
+    Refusal("kafka", "event", R"({"outbox": {"table": "a.b", "prefix": "c"}})");
+    Refusal("kafka", "event", R"({"outbox": {"table": "a.b", "topic": "{table}"}})");
+    Refusal("kafka", "event", R"({"outbox": {"table": "a.b", "headers": "x"}})");
+    Refusal("kafka", "event", R"({"outbox": {"table": ""}})");
+    EXPECT_NE(Refusal("kafka", "event", R"({"outbox": {"tabel": "a.b"}})").hint.find("\"table\""),
+              std::string::npos);
+}
+
 TEST(StreamOptions, RefusesUnknownNamesWithTheNearest) {
     EXPECT_NE(Refusal("kafka", "event", R"({"topik": "x"})").hint.find("\"topic\""),
               std::string::npos);
