@@ -11,6 +11,7 @@
 
 #include "core/ack_window.hpp"
 #include "core/failpoint.hpp"
+#include "format/json_writer.hpp"
 #include "format/options.hpp"
 #include "pipeline/message_headers.hpp"
 #include "pipeline/registered_schemas.hpp"
@@ -56,6 +57,8 @@ class MessageSink final : public sink::Sink,
           topic_(std::move(shaping.topic)),
           shapes_(options.shapes),
           headers_(std::move(shaping.headers), options.source),
+          heartbeat_(shaping.heartbeat_ms),
+          heartbeat_topic_(MakeStreamTopic(options.source, "heartbeat")),
           messages_(std::move(shaping.messages)),
           events_(shaping.transaction_metadata ? MakeTransactionEvents(options) : std::nullopt),
           events_topic_(MakeStreamTopic(options.source, "transaction")),
@@ -103,6 +106,7 @@ class MessageSink final : public sink::Sink,
     static std::optional<TransactionEvents> MakeTransactionEvents(
         const MessageSinkOptions& options);
     core::Status Encode(const core::Change& change);
+    core::Status Beat();
     core::Status DeliverOutbox(const core::Change& change);
     core::Status TellBegin();
     core::Status SendAboutTransaction(std::string_view value);
@@ -118,6 +122,10 @@ class MessageSink final : public sink::Sink,
     std::string topic_;
     std::vector<TableShape> shapes_;
     MessageHeaders headers_;
+    std::chrono::milliseconds heartbeat_;  // 0: none
+    std::string heartbeat_topic_;
+    std::optional<std::chrono::steady_clock::time_point> last_beat_;
+    core::Lsn read_;  // end of the last transaction, or progress behind it
     std::vector<std::string> messages_;
     std::optional<Outbox> outbox_;
     std::vector<format::MessageHeader> outbox_headers_;
@@ -258,6 +266,7 @@ core::Status MessageSink::Commit(const core::Transaction& transaction) {
     if (told_begin_) {
         BV_RETURN_IF_ERROR(SendAboutTransaction(events_->EndValue()));
     }
+    read_ = std::max(read_, transaction.end_lsn);
     window_.Close(transaction.end_lsn);
     if (group_) {
         group_->Reached(transaction.end_lsn);
@@ -271,11 +280,49 @@ core::Status MessageSink::Progress(core::Lsn lsn) {
     if (group_) {
         group_->Reached(lsn);
     }
+    read_ = std::max(read_, lsn);
     Advance();
     return core::Status::Ok();
 }
 
+// Moves no position, and gives way to events where there is no room.
+core::Status MessageSink::Beat() {
+    const auto now = std::chrono::steady_clock::now();
+    if (heartbeat_.count() == 0 || (last_beat_ && now - *last_beat_ < heartbeat_)) {
+        return core::Status::Ok();
+    }
+    format::JsonWriter key;
+    key.Raw("{\"stream\":");
+    key.String(source_.stream);
+    key.Raw('}');
+    format::JsonWriter value;
+    value.Raw("{\"stream\":");
+    value.String(source_.stream);
+    value.Raw(",\"ts_ms\":");
+    value.Number(std::chrono::duration_cast<std::chrono::milliseconds>(
+                     std::chrono::system_clock::now().time_since_epoch())
+                     .count());
+    value.Raw(",\"lsn\":\"");
+    value.LsnText(std::max(read_, durable_));
+    value.Raw("\"}");
+    sink::OutgoingMessage outgoing;
+    outgoing.destination = heartbeat_topic_;
+    outgoing.has_key = true;
+    outgoing.key = key.view();
+    outgoing.value = value.view();
+    transaction_ = window_.Open();
+    outgoing.tag = transaction_ & kTransactionMask;
+    auto sent = transport_->Send(outgoing);
+    if (sent.ok() && *sent == sink::SendResult::kQueued) {
+        window_.Sent();
+        last_beat_ = now;
+    }
+    window_.Discard();
+    return sent.ok() ? core::Status::Ok() : sent.TakeStatus();
+}
+
 core::Status MessageSink::Boundary(bool idle) {
+    BV_RETURN_IF_ERROR(Beat());
     if (group_ && group_->Due(idle)) {
         return CommitGroup();
     }

@@ -28,6 +28,8 @@ constexpr std::string_view kHeaderNames[kHeaderKinds] = {
     "event_id", "identity", "source",    "epoch",          "commit_lsn",  "xid",
     "ordinal",  "part",     "operation", "correlation_id", "traceparent",
 };
+// Nobody looks at the clock more often while nothing happens.
+constexpr std::int64_t kShortestHeartbeatMs = 1000;
 // Every event can be told from all others: `event` says it in its metadata, where it costs a
 // fraction of what a header does, CloudEvents in attributes of their own; the other formats have no
 // place for it.
@@ -39,11 +41,17 @@ std::vector<HeaderKind> DefaultHeaders(std::string_view format) {
 }
 
 const std::set<std::string>& ShapingNames() {
-    static const std::set<std::string> names{"connection",     "messages",
-                                             "outbox",         "delivery",
-                                             "headers",        "topic",
-                                             "progress_topic", "transaction_rows",
-                                             "transaction_ms", "transaction_metadata"};
+    static const std::set<std::string> names{"connection",
+                                             "heartbeat_interval",
+                                             "messages",
+                                             "outbox",
+                                             "delivery",
+                                             "headers",
+                                             "topic",
+                                             "progress_topic",
+                                             "transaction_rows",
+                                             "transaction_ms",
+                                             "transaction_metadata"};
     return names;
 }
 
@@ -76,6 +84,16 @@ core::Status ReadSwitch(const std::string& name, const json& value, bool& target
         return Invalid("option \"" + name + "\" must be true or false");
     }
     target = value.get<bool>();
+    return core::Status::Ok();
+}
+
+core::Status ReadHeartbeat(const json& value, std::int64_t& milliseconds) {
+    if (!value.is_number_integer() || (value != 0 && value < kShortestHeartbeatMs)) {
+        return Invalid(
+            "option \"heartbeat_interval\" must be a number of milliseconds, 0 or at least " +
+            std::to_string(kShortestHeartbeatMs));
+    }
+    milliseconds = value.get<std::int64_t>();
     return core::Status::Ok();
 }
 
@@ -219,6 +237,8 @@ core::Result<BrokerOptions> Read(std::string_view format, const json& object) {
             BV_RETURN_IF_ERROR(ReadHeaders(value, options.headers));
         } else if (name == "transaction_metadata") {
             BV_RETURN_IF_ERROR(ReadSwitch(name, value, options.transaction_metadata));
+        } else if (name == "heartbeat_interval") {
+            BV_RETURN_IF_ERROR(ReadHeartbeat(value, options.heartbeat_ms));
         } else if (name == "messages") {
             BV_RETURN_IF_ERROR(ReadMessages(value, options.messages));
             if (format == "flat" && !options.messages.empty()) {
@@ -240,6 +260,11 @@ core::Result<BrokerOptions> Read(std::string_view format, const json& object) {
     if (options.transactions.enabled && options.transaction_metadata) {
         return Invalid(
             "option \"transaction_metadata\" does not go with the delivery \"transactional\"");
+    }
+    // A heartbeat would open a transaction of the broker while nothing changes.
+    if (options.transactions.enabled && options.heartbeat_ms != 0) {
+        return Invalid(
+            "option \"heartbeat_interval\" does not go with the delivery \"transactional\"");
     }
     return options;
 }

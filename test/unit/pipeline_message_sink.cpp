@@ -521,6 +521,38 @@ TEST_F(MessageSinkTest, AnOutboxPayloadOfBytesGoesAsBytes) {
     EXPECT_EQ(Insert(outbox, "1").error().sqlstate, core::kObjectNotInPrerequisiteState);
 }
 
+TEST_F(MessageSinkTest, AHeartbeatSaysThatTheStreamLivesAndMovesNoPosition) {
+    Make("event", R"({"heartbeat_interval": 1000})");
+    ASSERT_TRUE(sink_->Progress(Lsn{0x90}).ok());
+    ASSERT_TRUE(sink_->Boundary(true).ok());
+    ASSERT_TRUE(sink_->Boundary(true).ok());
+    ASSERT_EQ(broker_.Topics(), "s_1.heartbeat ");
+    EXPECT_EQ(broker_.messages[0].key, R"({"stream":"s:1"})");
+    EXPECT_NE(broker_.messages[0].value.find(R"("lsn":"0/90"})"), std::string::npos);
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x90});
+    OneRow(0x100, 0x110);
+    Acknowledge({1});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x90});  // the heartbeat before it is still under way
+    Acknowledge({0});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+    EXPECT_TRUE(sink_->settled());
+    // It waits its turn where there is no room, rather than stop the stream.
+    Make("event", R"({"heartbeat_interval": 1000})");
+    broker_.room = 0;
+    ASSERT_TRUE(sink_->Boundary(true).ok());
+    EXPECT_EQ(broker_.messages.size(), 2U);
+    broker_.room = 1;
+    ASSERT_TRUE(sink_->Boundary(false).ok());
+    EXPECT_EQ(broker_.messages.size(), 3U);
+    EXPECT_EQ(waiter_.waits, 0);
+}
+
+TEST_F(MessageSinkTest, NoHeartbeatByDefault) {
+    Make();
+    ASSERT_TRUE(sink_->Boundary(true).ok());
+    EXPECT_TRUE(broker_.messages.empty());
+}
+
 TEST_F(MessageSinkTest, TellsWhereATransactionBeginsAndEnds) {
     Make("debezium", R"({"transaction_metadata": true, "headers": false})");
     Begin(0x100);

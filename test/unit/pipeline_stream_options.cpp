@@ -56,6 +56,16 @@ TEST(StreamOptions, RefusesMessagesAndOutboxesThatCannotBe) {
               std::string::npos);
 }
 
+TEST(StreamOptions, RefusesHeartbeatsThatAreNone) {
+    EXPECT_TRUE(Accepts("kafka", "event", R"({"heartbeat_interval": 0})"));
+    EXPECT_TRUE(Accepts("kafka", "event", R"({"heartbeat_interval": 60000})"));
+    Refusal("kafka", "event", R"({"heartbeat_interval": 999})");
+    Refusal("kafka", "event", R"({"heartbeat_interval": -1})");
+    Refusal("kafka", "event", R"({"heartbeat_interval": 1000.5})");
+    Refusal("kafka", "event", R"({"heartbeat_interval": "10s"})");
+    Refusal("bronze", "event", R"({"heartbeat_interval": 1000})");
+}
+
 TEST(StreamOptions, RefusesUnknownNamesWithTheNearest) {
     EXPECT_NE(Refusal("kafka", "event", R"({"topik": "x"})").hint.find("\"topic\""),
               std::string::npos);
