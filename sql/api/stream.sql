@@ -197,3 +197,19 @@ LEFT JOIN LATERAL (
 COMMENT ON VIEW bitvelocity.stream_status IS
     'One row a stream: state, position, lag, retained WAL, rate, last error and what to do';
 GRANT SELECT ON bitvelocity.stream_status TO pg_monitor;
+
+CREATE OR REPLACE FUNCTION bitvelocity.describe_table(target oid) RETURNS jsonb
+    LANGUAGE sql STABLE PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+SELECT jsonb_build_object('schema', n.nspname, 'table', c.relname, 'columns', (
+    SELECT coalesce(jsonb_agg(jsonb_build_object(
+        'name', a.attname, 'type', format_type(a.atttypid, a.atttypmod), 'not_null', a.attnotnull,
+        'key', EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisprimary AND a.attnum = ANY (i.indkey)))
+        ORDER BY a.attnum), '[]')
+    FROM pg_attribute a WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE c.oid = target
+$$;
+COMMENT ON FUNCTION bitvelocity.describe_table(oid) IS
+    'A table as schema-change events tell it: schema, table, columns with name, type, not_null, key; NULL if it is gone';
+REVOKE ALL ON FUNCTION bitvelocity.describe_table(oid) FROM PUBLIC;

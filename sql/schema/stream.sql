@@ -47,10 +47,38 @@ CREATE TABLE bitvelocity.stream_table (
     -- the columns named there had then: they keep their meaning when something is renamed
     shaped_as text,
     column_numbers jsonb NOT NULL DEFAULT '{}',
+    -- what the last schema-change event said of the table (option schema_changes)
+    described jsonb,
     PRIMARY KEY (stream_id, relation)
 );
 COMMENT ON TABLE bitvelocity.stream_table IS
     'Tables of a stream; bronze: the table beside the source that an embedded stream writes';
+
+-- Enabled while a stream asks for schema changes (src/stream/shaping.cpp).
+CREATE FUNCTION bitvelocity.emit_schema_changes(event text, tag text) RETURNS void
+    LANGUAGE c STRICT
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_emit_schema_changes';
+COMMENT ON FUNCTION bitvelocity.emit_schema_changes(text, text) IS
+    'Writes what DDL did to tables of a stream into the WAL; called by an event trigger';
+REVOKE ALL ON FUNCTION bitvelocity.emit_schema_changes(text, text) FROM PUBLIC;
+CREATE FUNCTION bitvelocity.schema_changed() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$ BEGIN PERFORM bitvelocity.emit_schema_changes(TG_EVENT, TG_TAG); END $$;
+COMMENT ON FUNCTION bitvelocity.schema_changed() IS
+    'Writes what DDL did to tables of a stream into the WAL, for streams with the option schema_changes';
+REVOKE ALL ON FUNCTION bitvelocity.schema_changed() FROM PUBLIC;
+CREATE EVENT TRIGGER bitvelocity_schema_changed ON ddl_command_end
+    EXECUTE FUNCTION bitvelocity.schema_changed();
+ALTER EVENT TRIGGER bitvelocity_schema_changed DISABLE;
+COMMENT ON EVENT TRIGGER bitvelocity_schema_changed IS
+    'Schema-change events of streams; enabled while one asks for them';
+CREATE EVENT TRIGGER bitvelocity_schema_dropped ON sql_drop
+    EXECUTE FUNCTION bitvelocity.schema_changed();
+ALTER EVENT TRIGGER bitvelocity_schema_dropped DISABLE;
+COMMENT ON EVENT TRIGGER bitvelocity_schema_dropped IS
+    'Schema-change events of streams: dropped tables; enabled while one asks for them';
 
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_table', '');

@@ -19,6 +19,7 @@
 #include "pipeline/topic.hpp"
 #include "pipeline/transaction_events.hpp"
 #include "pipeline/transaction_group.hpp"
+#include "wal/parser.hpp"
 
 namespace bitvelocity::pipeline {
 
@@ -57,6 +58,7 @@ class MessageSink final : public sink::Sink,
           topic_(std::move(shaping.topic)),
           shapes_(options.shapes),
           headers_(std::move(shaping.headers), options.source),
+          schema_topic_(MakeStreamTopic(options.source, "schema")),
           heartbeat_(shaping.heartbeat_ms),
           heartbeat_topic_(MakeStreamTopic(options.source, "heartbeat")),
           messages_(std::move(shaping.messages)),
@@ -107,6 +109,7 @@ class MessageSink final : public sink::Sink,
         const MessageSinkOptions& options);
     core::Status Encode(const core::Change& change);
     core::Status Beat();
+    core::Status DeliverSchemaChange(const core::Change& change);
     core::Status DeliverOutbox(const core::Change& change);
     core::Status TellBegin();
     core::Status SendAboutTransaction(std::string_view value);
@@ -122,6 +125,7 @@ class MessageSink final : public sink::Sink,
     std::string topic_;
     std::vector<TableShape> shapes_;
     MessageHeaders headers_;
+    std::string schema_topic_;
     std::chrono::milliseconds heartbeat_;  // 0: none
     std::string heartbeat_topic_;
     std::optional<std::chrono::steady_clock::time_point> last_beat_;
@@ -216,8 +220,10 @@ core::Status MessageSink::Begin(const core::Transaction& transaction) {
 
 core::Status MessageSink::Write(const core::Change& change) {
     const core::RelationSchema* relation = change.relation;
+    const bool about_schema = relation == nullptr && change.prefix == wal::kSchemaPrefix;
     const bool in_outbox = relation == nullptr && outbox_ && outbox_->IsMessage(change.prefix);
-    if (relation == nullptr && !in_outbox && !MatchesMessage(messages_, change.prefix)) {
+    if (relation == nullptr && !about_schema && !in_outbox &&
+        !MatchesMessage(messages_, change.prefix)) {
         return core::Status::Ok();
     }
     const core::Oid oid = relation != nullptr ? relation->oid : 0;
@@ -233,8 +239,9 @@ core::Status MessageSink::Write(const core::Change& change) {
     if (group_ && group_->Has(change)) {
         return core::Status::Ok();
     }
-    core::Status status =
-        in_outbox || destination_->outbox ? DeliverOutbox(change) : Encode(change);
+    core::Status status = about_schema                        ? DeliverSchemaChange(change)
+                          : in_outbox || destination_->outbox ? DeliverOutbox(change)
+                                                              : Encode(change);
     if (group_ && status.ok()) {
         group_->Wrote(change);
         if (group_->Overdue()) {
@@ -425,6 +432,33 @@ core::Status MessageSink::TellBegin() {
         return core::Status::Ok();
     }
     return SendAboutTransaction(events_->BeginValue());
+}
+
+// The event as the server wrote it, with where it stands in front.
+core::Status MessageSink::DeliverSchemaChange(const core::Change& change) {
+    const std::size_t zero = change.content.find('\0');
+    format::JsonWriter value;
+    value.Raw("{\"stream\":");
+    value.String(source_.stream);
+    value.Raw(",\"database\":");
+    value.String(source_.database);
+    value.Raw(",\"transaction_id\":\"");
+    value.Number(change.identity.xid);
+    value.Raw("\",\"lsn\":\"");
+    value.LsnText(change.lsn);
+    value.Raw("\",\"commit_lsn\":\"");
+    value.LsnText(change.identity.commit_lsn);
+    value.Raw("\",\"ts_ms\":");
+    value.Number(change.commit_time_us / 1000);
+    value.Raw(",");
+    value.Raw(change.content.substr(zero + 2));  // behind the zero byte and the bracket
+    sink::OutgoingMessage outgoing;
+    outgoing.destination = schema_topic_;
+    outgoing.has_key = true;
+    outgoing.key = change.content.substr(0, zero);
+    outgoing.value = value.view();
+    outgoing.headers = headers_.Make(change, change.identity, {});
+    return Send(outgoing, 0);
 }
 
 core::Status MessageSink::DeliverOutbox(const core::Change& change) {

@@ -41,17 +41,11 @@ std::vector<HeaderKind> DefaultHeaders(std::string_view format) {
 }
 
 const std::set<std::string>& ShapingNames() {
-    static const std::set<std::string> names{"connection",
-                                             "heartbeat_interval",
-                                             "messages",
-                                             "outbox",
-                                             "delivery",
-                                             "headers",
-                                             "topic",
-                                             "progress_topic",
-                                             "transaction_rows",
-                                             "transaction_ms",
-                                             "transaction_metadata"};
+    static const std::set<std::string> names{
+        "connection",       "schema_changes", "heartbeat_interval",
+        "messages",         "outbox",         "delivery",
+        "headers",          "topic",          "progress_topic",
+        "transaction_rows", "transaction_ms", "transaction_metadata"};
     return names;
 }
 
@@ -239,6 +233,8 @@ core::Result<BrokerOptions> Read(std::string_view format, const json& object) {
             BV_RETURN_IF_ERROR(ReadSwitch(name, value, options.transaction_metadata));
         } else if (name == "heartbeat_interval") {
             BV_RETURN_IF_ERROR(ReadHeartbeat(value, options.heartbeat_ms));
+        } else if (name == "schema_changes") {
+            BV_RETURN_IF_ERROR(ReadSwitch(name, value, options.schema_changes));
         } else if (name == "messages") {
             BV_RETURN_IF_ERROR(ReadMessages(value, options.messages));
             if (format == "flat" && !options.messages.empty()) {

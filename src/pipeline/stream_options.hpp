@@ -56,6 +56,7 @@ struct BrokerOptions {
     TransactionOptions transactions;
     bool transaction_metadata = false;
     std::int64_t heartbeat_ms = 0;  // 0: none
+    bool schema_changes = false;
     // Logical messages that are sent: names, or beginnings of names with "*" at the end.
     std::vector<std::string> messages;
     std::optional<OutboxOptions> outbox;

@@ -1,5 +1,7 @@
 #include "stream/context.hpp"
 
+#include <algorithm>
+
 #include "pg/settings.hpp"
 #include "pg/postgres.hpp"
 
@@ -21,6 +23,18 @@ SubTransactionId g_said_in = InvalidSubTransactionId;
 // The last message was rolled back with its savepoint: what holds now may be an earlier one, so
 // even "nobody" has to be said.
 bool g_said_unknown = false;
+
+// Utility statements that are being run, the outermost first. Those that an ERROR ends go with the
+// subtransaction in which it is caught.
+struct Running {
+    int nest_level;
+    const char* text;
+    int location;
+    int length;
+};
+constexpr int kRunning = 32;
+Running g_running[kRunning];
+int g_running_count = 0;
 
 void Forget() {
     if (g_said != nullptr) {
@@ -140,6 +154,16 @@ void OnUtility(PlannedStmt* statement, const char* text, bool read_only_tree,
             Say();
         }
     }
+    if (context == PROCESS_UTILITY_TOPLEVEL) {
+        g_running_count = 0;
+    }
+    const int before = g_running_count;
+    // Deeper ones are counted, so that nobody takes the wrong text.
+    if (g_running_count < kRunning) {
+        g_running[g_running_count] = {GetCurrentTransactionNestLevel(), text,
+                                      statement->stmt_location, statement->stmt_len};
+    }
+    ++g_running_count;
     if (g_previous_utility != nullptr) {
         g_previous_utility(statement, text, read_only_tree, context, params, environment,
                            destination, completion);
@@ -147,6 +171,7 @@ void OnUtility(PlannedStmt* statement, const char* text, bool read_only_tree,
         standard_ProcessUtility(statement, text, read_only_tree, context, params, environment,
                                 destination, completion);
     }
+    g_running_count = before;
 }
 
 void OnTransactionEnd(XactEvent event, void* /*argument*/) {
@@ -157,6 +182,13 @@ void OnTransactionEnd(XactEvent event, void* /*argument*/) {
 
 void OnSubtransactionEnd(SubXactEvent event, SubTransactionId mine, SubTransactionId parent,
                          void* /*argument*/) {
+    if (event == SUBXACT_EVENT_ABORT_SUB) {
+        g_running_count = std::min(g_running_count, kRunning);
+        while (g_running_count > 0 &&
+               g_running[g_running_count - 1].nest_level >= GetCurrentTransactionNestLevel()) {
+            --g_running_count;
+        }
+    }
     if (g_said_in != mine) {
         return;
     }
@@ -169,6 +201,22 @@ void OnSubtransactionEnd(SubXactEvent event, SubTransactionId mine, SubTransacti
 }
 
 }  // namespace
+
+std::string StatementText() {
+    if (g_running_count == 0 || g_running_count > kRunning) {
+        return {};
+    }
+    const Running& running = g_running[g_running_count - 1];
+    if (running.text == nullptr) {
+        return {};
+    }
+    const char* start = running.text + std::max(running.location, 0);
+    std::string text = running.length > 0
+                           ? std::string(start, static_cast<std::size_t>(running.length))
+                           : std::string(start);
+    text.erase(0, text.find_first_not_of(" \t\r\n"));
+    return text;
+}
 
 void InstallContext() {
     g_previous_executor_start = ExecutorStart_hook;

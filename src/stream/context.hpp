@@ -8,9 +8,14 @@
 // nothing). In every backend of a preloaded server.
 #pragma once
 
+#include <string>
+
 namespace bitvelocity::stream {
 
 // _PG_init, while preloading: executor, utility and transaction hooks.
 void InstallContext();
+
+// The text of the innermost utility statement that is being run; empty: unknown.
+std::string StatementText();
 
 }  // namespace bitvelocity::stream

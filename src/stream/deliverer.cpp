@@ -193,8 +193,10 @@ wal::ParserOptions Delivery::ParserOptions() const {
     options.source = source_;
     options.context_secret = GetShared()->context_secret;
     if (definition_.sink != "bronze" && definition_.sink != "memory") {
-        options.messages = pipeline::WantsMessages(pg::ValueOrThrow(
-            pipeline::ParseBrokerOptions(definition_.format, definition_.options_json)));
+        const pipeline::BrokerOptions broker = pg::ValueOrThrow(
+            pipeline::ParseBrokerOptions(definition_.format, definition_.options_json));
+        options.messages = pipeline::WantsMessages(broker);
+        options.schema_changes = broker.schema_changes;
     }
     return options;
 }

@@ -147,7 +147,32 @@ void Remember(const Definition& definition, core::Oid table, const pipeline::Tab
          pg::Param::Text(shape != nullptr ? shape->table : ""), pg::Param::Text(numbers.dump())});
 }
 
+// Schema-change events begin with what the tables are now.
+void Describe(std::int32_t stream_id) {
+    pg::CatalogScope as_extension;
+    pg::SpiScope spi;
+    spi.Execute(
+        "UPDATE bitvelocity.stream_table t SET described = CASE WHEN s.options -> "
+        "'schema_changes' = 'true' THEN bitvelocity.describe_table(t.relation) END FROM "
+        "bitvelocity.stream s WHERE s.stream_id = t.stream_id AND s.stream_id = $1",
+        {pg::Param::Int(stream_id)});
+}
+
 }  // namespace
+
+void UpdateEventTriggers() {
+    pg::CatalogScope as_extension;
+    pg::SpiScope spi;
+    const pg::Rows rows = spi.Execute(
+        "SELECT evtname, asked FROM pg_event_trigger, (SELECT count(*) > 0 AS asked FROM "
+        "bitvelocity.stream WHERE options -> 'schema_changes' = 'true') s WHERE evtname IN "
+        "('bitvelocity_schema_changed', 'bitvelocity_schema_dropped') AND (evtenabled = 'D') = "
+        "asked");
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        spi.Execute("ALTER EVENT TRIGGER " + pg::QuoteIdentifier(rows.Text(i, 1).value_or("")) +
+                    (rows.Bool(i, 2) ? " ENABLE" : " DISABLE"));
+    }
+}
 
 void ApplyShaping(std::int32_t stream_id) {
     Definition definition;
@@ -185,6 +210,8 @@ void ApplyShaping(std::int32_t stream_id) {
             SetFilter(definition.name, member.relation, shaped ? shape->filter : std::string());
         }
     }
+    Describe(stream_id);
+    UpdateEventTriggers();
     if (pipeline::NeedsSalt(shapes)) {
         LoadSalt(definition);
     }

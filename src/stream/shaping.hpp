@@ -19,6 +19,10 @@ namespace bitvelocity::stream {
 // stream's own publications.
 void ApplyShaping(std::int32_t stream_id);
 
+// Enables the event triggers of schema changes while a stream asks for them, so that nobody pays
+// for what nobody needs.
+void UpdateEventTriggers();
+
 // What the options say of each table, with what was remembered.
 std::vector<pipeline::TableShape> LoadShapes(const Definition& definition);
 

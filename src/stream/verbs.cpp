@@ -408,6 +408,7 @@ void DropStream(const std::string& name) {
     pg::CatalogScope as_extension;
     pg::SpiScope spi;
     spi.Execute("DELETE FROM bitvelocity.stream WHERE stream_id = $1", {pg::Param::Int(stream.id)});
+    UpdateEventTriggers();
     worker::CatalogChanged();
 }
 

@@ -1,5 +1,7 @@
 #include "wal/context_message.hpp"
 
+#include "wal/schema_message.hpp"
+
 #include <cstddef>
 #include <string>
 
@@ -46,6 +48,24 @@ bool TakeField(std::string_view& rest, std::string_view& field) {
 }
 
 }  // namespace
+
+std::string_view ReadSchemaMessage(std::string_view content, std::string_view secret,
+                                   std::string_view stream) {
+    std::string_view claimed;
+    std::string_view streams;
+    if (secret.empty() || !TakeField(content, claimed) || !SameSecret(claimed, secret) ||
+        !TakeField(content, streams) || content.find('\0') == std::string_view::npos) {
+        return {};
+    }
+    while (!streams.empty()) {
+        const std::size_t comma = streams.find(',');
+        if (streams.substr(0, comma) == stream) {
+            return content;
+        }
+        streams.remove_prefix(comma == std::string_view::npos ? streams.size() : comma + 1);
+    }
+    return {};
+}
 
 bool ReadContext(std::string_view content, std::string_view secret, core::Context& context) {
     std::string_view claimed;

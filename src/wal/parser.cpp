@@ -6,6 +6,7 @@
 #include "wal/byte_reader.hpp"
 #include "wal/context_message.hpp"
 #include "wal/relations.hpp"
+#include "wal/schema_message.hpp"
 
 namespace bitvelocity::wal {
 
@@ -268,6 +269,12 @@ core::Status Parser::Impl::Message(const Frame& frame, ByteReader& in) {
             ReadContext(content, options.context_secret, context);
         }
         return core::Status::Ok();  // carries the secret: never handed on
+    }
+    if (prefix == kSchemaPrefix && transactional && options.schema_changes) {
+        next.content = ReadSchemaMessage(content, options.context_secret, options.source.stream);
+        next.prefix = kSchemaPrefix;
+        next.lsn = lsn;
+        return next.content.empty() ? core::Status::Ok() : handler.OnChange(next);
     }
     if (!options.messages || prefix.starts_with(kOwnPrefix)) {
         return core::Status::Ok();

@@ -40,10 +40,15 @@ struct ParserOptions {
     // Tables of this schema never reach the handler (a FOR ALL TABLES publication includes ours).
     std::string own_schema = "bitvelocity";
     bool messages = false;  // hand kMessage changes to the handler
+    // Hand out what DDL did to tables of the stream: a kMessage of prefix kSchemaPrefix whose
+    // content is the event, see schema_message.hpp.
+    bool schema_changes = false;
 };
 
 inline constexpr std::string_view kContextPrefix = "bitvelocity.context";
 // Its content: wal/context_message.hpp. The one writer is src/stream/context.cpp.
+inline constexpr std::string_view kSchemaPrefix = "bitvelocity.ddl";
+// Its content: wal/schema_message.hpp. The one writer is src/stream/schema_change.cpp.
 
 class Parser {
   public:
