@@ -12,7 +12,7 @@ chmod 600 "$connection"
 [ "$(id -u)" != 0 ] || chown "${BV_ACCOUNT:-postgres}" "$connection" "$BV_TMP/secrets"
 server a log_statement=all bitvelocity.connection_file="$connection.missing"
 
-sql -c "CREATE EXTENSION bitvelocity" <<'SQL'
+sql -c "CREATE EXTENSION bitvelocity" -f - <<'SQL'
 CREATE TABLE users (id int PRIMARY KEY, tenant int NOT NULL, email text, name text, age int, notes text);
 CREATE TABLE plain (id int PRIMARY KEY, v text);
 CREATE TABLE deals (id int, region int, v text, PRIMARY KEY (id, region));
