@@ -1,3 +1,4 @@
+#include <limits>
 #include <gtest/gtest.h>
 
 #include <deque>
@@ -124,7 +125,7 @@ TEST_F(Schemas, ARegistryThatIsAwayIsWaitedForAndShown) {
     EXPECT_GT(served_, 0);
 
     // 503 is its own trouble, too; then it is back.
-    waiter_.limit = 1'000'000;
+    waiter_.limit = std::numeric_limits<int>::max();  // this waiter does not sleep
     script_.answers = {{503, "busy"}, {200, R"({"id": 9})"}};
     script_.polls_before_done = 2;
     EXPECT_EQ(*schemas.Find({SchemaPart::kKey, "a.R", kSchema}), 9U);
