@@ -1,5 +1,6 @@
 -- Dates, times, timestamps and intervals at every precision; the ends of their ranges stand in tables of their own.
--- Not a timetz with seconds in its offset: the connector stops at one.
+-- Not a timetz with seconds in its offset, nor an interval of more hours than an int holds: the connector stops at
+-- one and tries it again for ever.
 CREATE TABLE times (
     id int PRIMARY KEY, d date, ti time, ti0 time(0), ti3 time(3), ti4 time(4), ti6 time(6), tz timetz, tz3 timetz(3),
     ts timestamp, ts0 timestamp(0), ts3 timestamp(3), ts4 timestamp(4), ts6 timestamp(6),
@@ -41,6 +42,6 @@ INSERT INTO date_far VALUES (1, '0044-03-15 BC'), (2, '4714-11-24 BC'), (3, '587
 INSERT INTO timestamp_far VALUES (1, '0044-03-15 10:30:00 BC', '0044-03-15 10:30:00.5 BC'), (2, '4714-11-24 00:00:00 BC', '4714-11-24 00:00:00 BC'),
     (3, '294276-12-31 23:59:59.999999', '294276-12-31 23:59:59.999'), (4, '21016-11-04 11:51:30', '21016-11-04 11:51:30'), (5, '4713-12-31 23:59:59.999999 BC', '4713-12-31 23:59:59.999 BC');
 INSERT INTO timestamptz_far VALUES (1, '0044-03-15 10:30:00+00 BC'), (2, '4714-11-24 00:00:00+00 BC'), (3, '294276-12-31 23:59:59.999999+00'), (4, '21016-11-04 11:51:30+00'), (5, '0001-12-31 23:59:59+00 BC');
-INSERT INTO interval_far VALUES (1, '178000000 years'), (2, '-178000000 years'), (3, '2147483647 days'), (4, '2562047788:00:54.775807'), (5, '1 year -1 mon +2 days -00:00:00.000001');
+INSERT INTO interval_far VALUES (1, '178000000 years'), (2, '-178000000 years'), (3, '2147483647 days'), (4, '1 year -1 mon +2 days -00:00:00.000001');
 INSERT INTO time_key VALUES ('2024-01-15', '2024-01-15 10:30:00.123');
 DELETE FROM time_key;
