@@ -88,7 +88,7 @@ field() { read_topic "$1" '%s\n' | python3 -c "
 import json, sys
 for line in sys.stdin:
     v = json.loads(line)
-    print($2)"; }
+    print(($2))"; }
 
 hashed=$(printf 'peppera@b.c' | sha256sum | cut -d ' ' -f 1)
 is "a shaped row has its own topic and key" "$(read_topic e.o '%k\n')" '{"id":7}'
