@@ -95,8 +95,11 @@ is "and what was excluded excluded" "$(sql -c "SELECT count(*) FROM bronze_users
 
 # Options that no longer fit are refused; new ones hold for what comes next
 check "options that name what is gone are refused" eval '! sql -c "SELECT bitvelocity.alter_stream('"'s', options => '\$options'"')" 2>/dev/null'
-sql -c "ALTER TABLE people RENAME TO users" -c "SELECT bitvelocity.alter_stream('s', options => '{\"tables\": {\"public.users\": {\"include\": [\"id\", \"city\"]}}}')" \
-    -c "INSERT INTO users VALUES (30, 1, 'n', 1, 'secret', 'e', 'Oslo')" -c "INSERT INTO deals VALUES (30, 0, 'all')"
+before=$(sql -c "SELECT pid FROM bitvelocity.stream_status WHERE stream = 's'")
+sql -c "ALTER TABLE people RENAME TO users" -c "SELECT bitvelocity.alter_stream('s', options => '{\"tables\": {\"public.users\": {\"include\": [\"id\", \"city\"]}}}')"
+replaced() { [ "$(sql -c "SELECT state, pid <> $before FROM bitvelocity.stream_status WHERE stream = 's'")" = 'streaming|t' ]; }
+eventually "the processes that know the new options run" replaced
+sql -c "INSERT INTO users VALUES (30, 1, 'n', 1, 'secret', 'e', 'Oslo')" -c "INSERT INTO deals VALUES (30, 0, 'all')"
 check "options change while it streams" synced s
 is "an allow-list sends nothing else" "$(sql -c "SELECT raw_payload FROM bronze_users WHERE raw_payload->>'id' = '30'")" '{"id": 30, "city": "Oslo"}'
 is "without a filter every row is sent" "$(sql -c "SELECT raw_payload->>'v' FROM bronze_deals WHERE raw_payload->>'id' = '30'")" all
