@@ -226,11 +226,15 @@ bool WriteIntervalMicros(JsonWriter& out, const ValuePlan&, std::string_view tex
     constexpr double kDaysPerMonth = 365.25 / 12.0;
     const auto months = static_cast<double>(parts->years * 12 + parts->months);
     const double days = months * kDaysPerMonth + static_cast<double>(parts->days);
-    const auto hours = static_cast<double>(parts->micros / kHourUs);
-    const auto minutes = static_cast<double>(parts->micros / kMinuteUs % 60);
-    const double seconds = static_cast<double>(parts->micros / kSecondUs % 60) +
+    const std::int64_t hours = parts->micros / kHourUs;
+    const std::int64_t minutes = parts->micros / kMinuteUs % 60;
+    const std::int64_t whole_seconds = parts->micros / kSecondUs % 60;
+    const double seconds = static_cast<double>(whole_seconds) +
                            static_cast<double>(parts->micros % kSecondUs) / 1'000'000.0;
-    const double micros = (((days * 24 + hours) * 60 + minutes) * 60 + seconds) * 1e6;
+    const double micros =
+        (((days * 24 + static_cast<double>(hours)) * 60 + static_cast<double>(minutes)) * 60 +
+         seconds) *
+        1e6;
     constexpr double kLimit = 9.2e18;
     if (micros >= kLimit || micros <= -kLimit) {
         return false;
