@@ -362,7 +362,7 @@ core::Status MessageSink::CommitGroup() {
             BV_RETURN_IF_ERROR(waiter_.Wait(transport_->wake_fd(), kCommitSliceMs));
         }
     }
-    bool asked = false;
+    BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::transaction_progress));
     for (;;) {
         auto committed = transport_->CommitTransaction(record);
         if (!committed.ok()) {
@@ -370,9 +370,6 @@ core::Status MessageSink::CommitGroup() {
         }
         if (*committed == sink::Step::kDone) {
             break;
-        }
-        if (!std::exchange(asked, true)) {
-            BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::transaction_progress));
         }
         BV_RETURN_IF_ERROR(waiter_.Wait(transport_->wake_fd(), kCommitSliceMs));
         BV_RETURN_IF_ERROR(Poll());

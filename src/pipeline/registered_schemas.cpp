@@ -25,7 +25,7 @@ std::int64_t NowUs() {
 }  // namespace
 
 std::string RegisteredSchemas::Subject(const format::avro::SchemaRequest& request) const {
-    const std::string record(request.record);
+    std::string record(request.record);
     switch (subject_) {
         case format::AvroSubject::kRecord:
             return record;
