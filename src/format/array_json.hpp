@@ -6,12 +6,12 @@
 #include <string_view>
 
 #include "format/json_writer.hpp"
-#include "format/text_forms.hpp"
+#include "core/text_forms.hpp"
 
 namespace bitvelocity::format {
 
 template <typename WriteElement>
-class ArrayToJson final : public ArrayVisitor {
+class ArrayToJson final : public core::ArrayVisitor {
   public:
     ArrayToJson(JsonWriter& out, WriteElement& write) : out_(out), write_(write) {}
 
@@ -52,7 +52,7 @@ template <typename WriteElement>
 [[nodiscard]] bool WriteArray(JsonWriter& out, std::string_view text, char delimiter,
                               std::string& buffer, WriteElement&& write) {
     ArrayToJson<WriteElement> visitor(out, write);
-    return VisitArray(text, delimiter, buffer, visitor);
+    return core::VisitArray(text, delimiter, buffer, visitor);
 }
 
 }  // namespace bitvelocity::format

@@ -4,7 +4,7 @@
 
 #include "core/oids.hpp"
 #include "format/array_json.hpp"
-#include "format/text_forms.hpp"
+#include "core/text_forms.hpp"
 
 namespace bitvelocity::format {
 
@@ -100,7 +100,7 @@ bool WriteVector(JsonWriter& out, const ValuePlan& plan, std::string_view text) 
 }
 
 bool WriteComposite(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
-    CompositeReader in(text, plan.buffer);
+    core::CompositeReader in(text, plan.buffer);
     if (!in.Open()) {
         return false;
     }
@@ -123,7 +123,7 @@ bool WriteComposite(JsonWriter& out, const ValuePlan& plan, std::string_view tex
 }
 
 bool WriteHstore(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
-    HstoreReader in(text, plan.buffer, plan.value_buffer);
+    core::HstoreReader in(text, plan.buffer, plan.value_buffer);
     const std::size_t start = out.size();
     while (!in.done()) {
         std::string_view key;

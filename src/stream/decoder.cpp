@@ -17,7 +17,7 @@
 #include "stream/model/slot_verdict.hpp"
 #include "stream/slot.hpp"
 #include "stream/slot_record.hpp"
-#include "stream/type_record.hpp"
+#include "stream/described_types.hpp"
 
 namespace bitvelocity::stream {
 
@@ -61,10 +61,15 @@ void PrepareWrite(LogicalDecodingContext* context, XLogRecPtr /*lsn*/, Transacti
 void Write(LogicalDecodingContext* context, XLogRecPtr lsn, TransactionId /*xid*/,
            bool /*last_write*/) {
     const StringInfo out = context->out;
-    AppendFrame(&g_decoding.sender, lsn, out->data, static_cast<std::size_t>(out->len));
-    if (out->len > 0 && out->data[0] == 'R') {
-        resetStringInfo(&g_decoding.types);
-        AppendTypeRecord(&g_decoding.types, out->data, static_cast<std::size_t>(out->len));
+    const auto length = static_cast<std::size_t>(out->len);
+    Redescription again{};
+    if (TypesChanged(out->data, length, &again)) {
+        AppendFrame(&g_decoding.sender, lsn, again.relation, again.relation_length);
+        AppendFrame(&g_decoding.sender, lsn, again.types, again.types_length);
+    }
+    AppendFrame(&g_decoding.sender, lsn, out->data, length);
+    if (length > 0 && out->data[0] == 'R') {
+        DescribeTypes(out->data, length, &g_decoding.types);
         AppendFrame(&g_decoding.sender, lsn, g_decoding.types.data,
                     static_cast<std::size_t>(g_decoding.types.len));
     }
@@ -395,6 +400,7 @@ void DecoderMain(const worker::ServiceStart& start) {
             const MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
             initStringInfo(&g_decoding.types);
             MemoryContextSwitchTo(old);
+            WatchTypes();
             CurrentResourceOwner = AuxProcessResourceOwner;
             pg::compat::AcquireSlot(slot_name);
             OpenContext(names, entry->resume_lsn.load());

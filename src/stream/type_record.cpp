@@ -38,9 +38,9 @@ void AppendLabels(StringInfo out, Oid type) {
     pfree(labels);
 }
 
-void AppendType(StringInfo out, Oid type, int depth);
+void AppendType(StringInfo out, Oid type, int depth, SeeType see);
 
-void AppendAttributes(StringInfo out, Oid relation, int depth) {
+void AppendAttributes(StringInfo out, Oid relation, int depth, SeeType see) {
     const int count_at = out->len;
     pq_sendint16(out, 0);
     uint16 count = 0;
@@ -60,7 +60,7 @@ void AppendAttributes(StringInfo out, Oid relation, int depth) {
         if (!attribute->attisdropped) {
             AppendString(out, NameStr(attribute->attname));
             pq_sendint32(out, static_cast<uint32>(attribute->atttypmod));
-            AppendType(out, attribute->atttypid, depth + 1);
+            AppendType(out, attribute->atttypid, depth + 1, see);
             ++count;
         }
         ReleaseSysCache(tuple);
@@ -82,7 +82,7 @@ void AppendUnknownType(StringInfo out, Oid type) {
     pq_sendint16(out, 0);
 }
 
-void AppendType(StringInfo out, Oid type, int depth) {
+void AppendType(StringInfo out, Oid type, int depth, SeeType see) {
     HeapTuple tuple = nullptr;
     if (depth < wal::kMaxTypeDepth) {
         tuple = SearchSysCache1(TYPEOID, ObjectIdGetDatum(type));
@@ -92,6 +92,9 @@ void AppendType(StringInfo out, Oid type, int depth) {
         return;
     }
     auto* row = reinterpret_cast<Form_pg_type>(GETSTRUCT(tuple));
+    if (see != nullptr) {
+        see(type, row->typrelid);
+    }
     char kind = row->typtype;
     Oid element = InvalidOid;
     if (IsTrueArrayType(row)) {
@@ -110,7 +113,7 @@ void AppendType(StringInfo out, Oid type, int depth) {
     pq_sendint32(out, static_cast<uint32>(kind == TYPTYPE_DOMAIN ? row->typtypmod : -1));
     pq_sendint8(out, OidIsValid(element) ? 1 : 0);
     if (OidIsValid(element)) {
-        AppendType(out, element, depth + 1);
+        AppendType(out, element, depth + 1, see);
     }
     if (kind == TYPTYPE_ENUM) {
         AppendLabels(out, type);
@@ -118,7 +121,7 @@ void AppendType(StringInfo out, Oid type, int depth) {
         pq_sendint16(out, 0);
     }
     if (kind == TYPTYPE_COMPOSITE) {
-        AppendAttributes(out, row->typrelid, depth);
+        AppendAttributes(out, row->typrelid, depth, see);
     } else {
         pq_sendint16(out, 0);
     }
@@ -151,7 +154,8 @@ void AppendColumn(StringInfo out, Relation relation, const Bitmapset* primary_ke
 
 }  // namespace
 
-void AppendTypeRecord(StringInfo out, const char* relation_message, std::size_t length) {
+void AppendTypeRecord(StringInfo out, const char* relation_message, std::size_t length,
+                      SeeType see) {
     StringInfoData in;
     in.data = const_cast<char*>(relation_message);
     in.len = static_cast<int>(length);
@@ -177,7 +181,7 @@ void AppendTypeRecord(StringInfo out, const char* relation_message, std::size_t 
         const Oid type = pq_getmsgint(&in, 4);
         pq_getmsgint(&in, 4);  // typmod
         AppendColumn(out, relation, primary_key, name);
-        AppendType(out, type, 0);
+        AppendType(out, type, 0, see);
     }
     if (relation != nullptr) {
         RelationClose(relation);

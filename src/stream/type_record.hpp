@@ -9,7 +9,11 @@
 
 namespace bitvelocity::stream {
 
+// Told of every type in a record; `composite` is its pg_class row, where it has one.
+using SeeType = void (*)(Oid type, Oid composite);
+
 // `relation_message`: the bytes of pgoutput's R message, tag included. Appends the record to `out`.
-void AppendTypeRecord(StringInfo out, const char* relation_message, std::size_t length);
+void AppendTypeRecord(StringInfo out, const char* relation_message, std::size_t length,
+                      SeeType see = nullptr);
 
 }  // namespace bitvelocity::stream

@@ -8,6 +8,7 @@
 #include "pg/table_writer.hpp"
 #include "trail/bronze_table.hpp"
 #include "trail/json_value.hpp"
+#include "trail/recorded_value.hpp"
 #include "trail/role_scope.hpp"
 
 namespace bitvelocity::trail {
@@ -35,7 +36,7 @@ struct SourcePlan {
     std::uint32_t version = 0;
     std::string table_name;
     std::vector<std::string> keys;
-    std::vector<JsonTypePtr> types;
+    std::vector<RecordedType> types;
     std::vector<std::size_t> order;  // columns in the order of jsonb keys
     std::vector<JsonbPair> pairs;    // scratch, one row
 };
@@ -47,7 +48,7 @@ SourcePlan MakePlan(const core::RelationSchema& relation) {
     plan.table_name = relation.schema + "." + relation.name;
     for (const core::Column& column : relation.columns) {
         plan.keys.push_back(column.name);
-        plan.types.push_back(FindJsonType(column.type->oid, column.type.get()));
+        plan.types.push_back(RecordedTypeOf(*column.type));
         plan.order.push_back(plan.order.size());
     }
     std::sort(plan.order.begin(), plan.order.end(), [&](std::size_t a, std::size_t b) {
@@ -155,11 +156,11 @@ struct BronzeWriter::Impl {
             pair.key.val.string.len = static_cast<int>(plan.keys[column].size());
             pair.value.type = jbvNull;
             if (value->kind == core::ValueKind::kText) {
-                const JsonType& type = *plan.types[column];
+                const RecordedType& type = plan.types[column];
                 if (NeedsConvert(type, value->text)) {
                     Convert(type, value->text, owner, &pair.value);
                 } else {
-                    fast.push_back({&type, value, used});
+                    fast.push_back({type.plain.get(), value, used});
                 }
             }
             ++used;

@@ -6,7 +6,8 @@
 // that can no longer be read (its type is gone or has changed) becomes its text instead of an
 // error. Domains are their base type: to_jsonb does not look at their constraints either.
 //
-// Found through the present catalogue; a type that is gone there is text. Main thread, in a
+// Found through the present catalogue; a type that is gone there is text. What a composite was when
+// a change was made is trail/recorded_value's. Main thread, in a
 // transaction; results are made in the current memory context.
 #pragma once
 

@@ -9,14 +9,16 @@ CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE TYPE pair AS (a int, b text);
 CREATE DOMAIN short AS varchar(5);
 CREATE TABLE t (id int PRIMARY KEY, a text, b int);
+CREATE TYPE entry AS (no int, item pair, "a ""name""" numeric, more pair[]);
+CREATE TABLE rowed (id int PRIMARY KEY, p pair, l entry[]);
 CREATE TABLE typed (id int PRIMARY KEY, m mood, p pair, d short);
 CREATE TABLE keyed (id int PRIMARY KEY, code text NOT NULL UNIQUE, v int);
 CREATE TABLE big (id int PRIMARY KEY, v text, n int);
 ALTER TABLE big ALTER v SET STORAGE EXTERNAL;
 CREATE TABLE part (id int PRIMARY KEY, v text) PARTITION BY RANGE (id);
 CREATE TABLE part_1 PARTITION OF part FOR VALUES FROM (0) TO (100);
-SELECT bitvelocity.create_bronze(x) FROM unnest(ARRAY['t', 'typed', 'keyed', 'big', 'part']::regclass[]) x;
-SELECT bitvelocity.create_stream('counted', ARRAY['t', 'typed', 'keyed', 'big', 'part']::regclass[], sink => 'memory');
+SELECT bitvelocity.create_bronze(x) FROM unnest(ARRAY['t', 'typed', 'keyed', 'big', 'part', 'rowed']::regclass[]) x;
+SELECT bitvelocity.create_stream('counted', ARRAY['t', 'typed', 'keyed', 'big', 'part', 'rowed']::regclass[], sink => 'memory');
 SQL
 check "the streams start" eval "synced && synced counted"
 # Everything is decoded only after all of it has happened.
@@ -69,6 +71,26 @@ INSERT INTO typed VALUES (4, 'happy', (4, 'w'), 'd4');
 ALTER TABLE typed DROP m;
 DROP TYPE temper;
 INSERT INTO typed VALUES (5, (5, 'v'), 'd5');
+
+INSERT INTO rowed VALUES (1, (1, 'x'), NULL), (2, (NULL, ''), '{}'), (3, ROW(NULL, NULL), ARRAY[[
+    ROW(1, (2, E'a "q", (b) \\ ''c'), 'NaN', ARRAY[(3, NULL)::pair, NULL])::entry, NULL], [ROW(NULL, NULL, 1.50, NULL)::entry, ROW(4, (5, 'e'), 2, '{}')::entry]]);
+CREATE TABLE was AS SELECT id, to_jsonb(rowed) AS row FROM rowed;
+ALTER TYPE pair ADD ATTRIBUTE c int CASCADE;
+INSERT INTO rowed VALUES (4, (1, 'y', 3), NULL);
+ALTER TYPE pair RENAME ATTRIBUTE a TO renamed;
+INSERT INTO rowed VALUES (5, (1, 'z', 4), NULL);
+ALTER TYPE pair DROP ATTRIBUTE b;
+INSERT INTO rowed VALUES (6, (1, 5), NULL);
+BEGIN;
+INSERT INTO rowed VALUES (7, (1, 6), NULL);
+ALTER TYPE pair ADD ATTRIBUTE d text;
+INSERT INTO rowed VALUES (8, (1, 7, 'd'), NULL);
+SAVEPOINT s;
+ALTER TYPE pair RENAME ATTRIBUTE d TO never;
+INSERT INTO rowed VALUES (9, (1, 7, 'd'), NULL);
+ROLLBACK TO s;
+INSERT INTO rowed VALUES (10, (1, 8, 'd'), NULL);
+COMMIT;
 
 INSERT INTO keyed VALUES (1, 'k1', 1);
 ALTER TABLE keyed REPLICA IDENTITY FULL;
@@ -129,6 +151,15 @@ INSERT public.typed {"d": "d2", "m": "angry", "p": {"a": 2, "b": "y"}, "id": 2}
 INSERT public.typed {"d": "d3", "m": "blue", "p": {"a": 3, "b": "z"}, "id": 3}
 INSERT public.typed {"d": "d4", "m": "happy", "p": {"a": 4, "b": "w"}, "id": 4}
 INSERT public.typed {"d": "d5", "p": {"a": 5, "b": "v"}, "id": 5}'
+is "composites, and arrays of them, as they were before their type was altered" \
+    "$(sql -c "SELECT count(*), bool_and(b.raw_payload = w.row) FROM was w JOIN bronze_rowed b ON b.raw_payload['id'] = to_jsonb(w.id)")" '3|t'
+is "and after it" "$(events rowed | tail -n +4)" \
+    'INSERT public.rowed {"l": null, "p": {"a": 1, "b": "y", "c": 3}, "id": 4}
+INSERT public.rowed {"l": null, "p": {"b": "z", "c": 4, "renamed": 1}, "id": 5}
+INSERT public.rowed {"l": null, "p": {"c": 5, "renamed": 1}, "id": 6}
+INSERT public.rowed {"l": null, "p": {"c": 6, "renamed": 1}, "id": 7}
+INSERT public.rowed {"l": null, "p": {"c": 7, "d": "d", "renamed": 1}, "id": 8}
+INSERT public.rowed {"l": null, "p": {"c": 8, "d": "d", "renamed": 1}, "id": 10}'
 is "another replica identity and another key" "$(events keyed)" \
     'INSERT public.keyed {"v": 1, "id": 1, "code": "k1"}
 UPDATE public.keyed {"v": 2, "id": 1, "code": "k1"} {"v": 1, "id": 1, "code": "k1"}

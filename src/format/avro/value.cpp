@@ -7,7 +7,7 @@
 #include <optional>
 
 #include "format/debezium/decimal.hpp"
-#include "format/text_forms.hpp"
+#include "core/text_forms.hpp"
 #include "format/time_text.hpp"
 #include "format/utf8.hpp"
 
@@ -108,7 +108,7 @@ bool AppendBytea(std::string& out, std::string_view text) {
     return true;
 }
 
-class ArrayItems final : public ArrayVisitor {
+class ArrayItems final : public core::ArrayVisitor {
   public:
     explicit ArrayItems(const Type& item) : item_(item) {}
 
@@ -144,7 +144,7 @@ class ArrayItems final : public ArrayVisitor {
 Outcome AppendArray(std::string& out, const Type& type, std::string_view text) {
     ArrayItems items(*type.items);
     std::string buffer;
-    if (!VisitArray(text, type.delimiter, buffer, items) || !items.flat()) {
+    if (!core::VisitArray(text, type.delimiter, buffer, items) || !items.flat()) {
         return Outcome::kNoForm;
     }
     if (items.outcome == Outcome::kWritten) {

@@ -2,7 +2,7 @@
 
 #include "format/array_json.hpp"
 #include "format/debezium/writers.hpp"
-#include "format/text_forms.hpp"
+#include "core/text_forms.hpp"
 
 namespace bitvelocity::format::debezium {
 
@@ -26,7 +26,7 @@ bool WriteVector(JsonWriter& out, const ValuePlan& plan, std::string_view text) 
 }
 
 bool WriteHstoreMap(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
-    HstoreReader in(text, plan.scratch->text, plan.scratch->more_text);
+    core::HstoreReader in(text, plan.scratch->text, plan.scratch->more_text);
     const std::size_t start = out.size();
     while (!in.done()) {
         std::string_view key;

@@ -1,6 +1,6 @@
-#include "format/text_forms.hpp"
+#include "core/text_forms.hpp"
 
-namespace bitvelocity::format {
+namespace bitvelocity::core {
 
 namespace {
 
@@ -176,4 +176,4 @@ bool HstoreReader::Next(std::string_view& key, bool& is_null, std::string_view& 
     return is_null || (TakePrefix(rest_, "\"") && TakeQuoted(rest_, value_buffer_, value));
 }
 
-}  // namespace bitvelocity::format
+}  // namespace bitvelocity::core

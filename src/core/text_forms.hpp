@@ -10,7 +10,7 @@
 #include <string>
 #include <string_view>
 
-namespace bitvelocity::format {
+namespace bitvelocity::core {
 
 inline constexpr int kMaxArrayDepth = 16;  // PostgreSQL: MAXDIM, 6
 
@@ -62,4 +62,4 @@ class HstoreReader {
     std::string& value_buffer_;
 };
 
-}  // namespace bitvelocity::format
+}  // namespace bitvelocity::core
