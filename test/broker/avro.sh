@@ -3,13 +3,9 @@
 # follow the table, a registry that is away, one that refuses, a schema of the user's own.
 . "$(dirname "$0")/../check/script.sh"
 . "$(dirname "$0")/../check/stream.sh"
+. "$(dirname "$0")/../check/kafka.sh"
 here=$(cd "$(dirname "$0")" && pwd)
-for program in java mvn kcat curl python3; do
-    command -v "$program" >/dev/null || {
-        echo "$program is not installed"
-        exit 77
-    }
-done
+needs java mvn kcat curl python3
 cache=${BV_CACHE:-${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/bitvelocity}
 python=$cache/fastavro/bin/python
 if ! "$python" -c "import fastavro" 2>/dev/null; then
@@ -23,19 +19,10 @@ fi
     echo "the registry or the broker could not be fetched"
     exit 77
 }
-end_with_broker() {
-    local status=$?
-    "$here/kafka-broker" stop "$BV_TMP/kafka" KILL
+end_more() {
     "$here/schema-registry" stop "$BV_TMP/registry"
-    (exit "$status")
-    script_end
 }
-trap end_with_broker EXIT
-port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-port=19692
-until port_is_free "$port" && port_is_free $((port + 1)) && port_is_free $((port + 2)); do
-    port=$((port + 4))
-done
+free_port 19692
 
 for file in changes.avro changes.avro-flat types.avro types.avro-flat; do
     check "fastavro reads the recorded messages of $file" "$python" "$here/../golden/decode_avro.py" "$here/../golden/$file.txt"
@@ -45,12 +32,10 @@ check "the broker starts" "$here/kafka-broker" start "$BV_TMP/kafka" "$port"
 check "the registry starts" "$here/schema-registry" start "$BV_TMP/registry" $((port + 2))
 url=http://127.0.0.1:$((port + 2))/apis/ccompat/v7
 secret=s3cr3t-77aa10
-mkdir -p "$BV_TMP/secrets"
-connection=$BV_TMP/secrets/connections
-printf 'bootstrap.servers = 127.0.0.1:%s\nschema.registry.url = %s\nschema.registry.basic.auth.user.info = me:%s\nschema.registry.timeout.ms = 700\n' \
-    "$port" "$url" "$secret" >"$connection"
-chmod 600 "$connection"
-[ "$(id -u)" != 0 ] || chown "${BV_ACCOUNT:-postgres}" "$connection" "$BV_TMP/secrets"
+connections "bootstrap.servers = 127.0.0.1:$port
+schema.registry.url = $url
+schema.registry.basic.auth.user.info = me:$secret
+schema.registry.timeout.ms = 700"
 server a log_min_messages=debug1 bitvelocity.connection_file="$connection"
 sql -c "CREATE EXTENSION bitvelocity" -c "CREATE TYPE mood AS ENUM ('sad', 'happy')" \
     -c "CREATE TABLE orders (id int PRIMARY KEY, total numeric(10,2), at timestamptz, m mood, tags text[], note text)" \

@@ -3,31 +3,11 @@
 # events about transactions, logical messages, an outbox, heartbeats, and what DDL did, each at its place in the WAL.
 . "$(dirname "$0")/../check/script.sh"
 . "$(dirname "$0")/../check/stream.sh"
-broker=$(dirname "$0")/kafka-broker
-for program in java mvn kcat python3; do
-    command -v "$program" >/dev/null || {
-        echo "$program is not installed"
-        exit 77
-    }
-done
-end_with_broker() {
-    local status=$?
-    "$broker" stop "$BV_TMP/kafka" KILL
-    (exit "$status")
-    script_end
-}
-trap end_with_broker EXIT
-
-port=19692
-port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-until port_is_free "$port" && port_is_free $((port + 1)); do
-    port=$((port + 3))
-done
-mkdir -p "$BV_TMP/secrets"
-connection=$BV_TMP/secrets/connections
-printf 'bootstrap.servers = 127.0.0.1:%s\nmask.salt = pepper\n' "$port" >"$connection"
-chmod 600 "$connection"
-[ "$(id -u)" != 0 ] || chown "${BV_ACCOUNT:-postgres}" "$connection" "$BV_TMP/secrets"
+. "$(dirname "$0")/../check/kafka.sh"
+needs java mvn kcat python3
+free_port 19692
+connections "bootstrap.servers = 127.0.0.1:$port
+mask.salt = pepper"
 server a bitvelocity.connection_file="$connection"
 check "the broker starts" "$broker" start "$BV_TMP/kafka" "$port"
 

@@ -3,34 +3,19 @@
 # away for a while; and no secret is seen anywhere.
 . "$(dirname "$0")/../check/script.sh"
 . "$(dirname "$0")/../check/stream.sh"
-broker=$(dirname "$0")/kafka-broker
-for program in java mvn kcat; do
-    command -v "$program" >/dev/null || {
-        echo "$program is not installed"
-        exit 77
-    }
-done
-end_with_broker() {
-    local status=$?
-    "$broker" stop "$BV_TMP/kafka" KILL
-    (exit "$status")
-    script_end
-}
-trap end_with_broker EXIT
-
-port=19492
-port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-until port_is_free "$port" && port_is_free $((port + 1)); do
-    port=$((port + 3))
-done
+. "$(dirname "$0")/../check/kafka.sh"
+needs java mvn kcat
+free_port 19492
 secret=s3cr3t-2f81c0
-mkdir -p "$BV_TMP/secrets"
-connection=$BV_TMP/secrets/connections
-printf 'bootstrap.servers = 127.0.0.1:%s\nreconnect.backoff.max.ms = 500\n[sasl]\nbootstrap.servers = 127.0.0.1:%s\nsecurity.protocol = SASL_PLAINTEXT\nsasl.mechanism = PLAIN\nsasl.username = alice\nsasl.password = %s\n' \
-    "$port" "$port" "$secret" >"$connection"
+connections "bootstrap.servers = 127.0.0.1:$port
+reconnect.backoff.max.ms = 500
+[sasl]
+bootstrap.servers = 127.0.0.1:$port
+security.protocol = SASL_PLAINTEXT
+sasl.mechanism = PLAIN
+sasl.username = alice
+sasl.password = $secret"
 chmod 644 "$connection"
-own() { [ "$(id -u)" != 0 ] || chown "${BV_ACCOUNT:-postgres}" "$@"; }
-own "$connection" "$BV_TMP/secrets"
 
 # No password in a log, however much is logged
 server a log_min_messages=debug2 log_statement=all bitvelocity.connection_file="$connection.missing"

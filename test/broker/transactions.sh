@@ -3,31 +3,11 @@
 # are killed; who sees the rest, too; large transactions are cut; a copied server shuts the first one out.
 . "$(dirname "$0")/../check/script.sh"
 . "$(dirname "$0")/../check/stream.sh"
-broker=$(dirname "$0")/kafka-broker
-for program in java mvn kcat; do
-    command -v "$program" >/dev/null || {
-        echo "$program is not installed"
-        exit 77
-    }
-done
-end_with_broker() {
-    local status=$?
-    "$broker" stop "$BV_TMP/kafka" KILL
-    (exit "$status")
-    script_end
-}
-trap end_with_broker EXIT
-export BV_KAFKA_WAIT=${BV_KAFKA_WAIT:-180}
-port=19592
-port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-until port_is_free "$port" && port_is_free $((port + 1)); do
-    port=$((port + 3))
-done
-mkdir -p "$BV_TMP/secrets"
-connection=$BV_TMP/secrets/connections
-printf 'bootstrap.servers = 127.0.0.1:%s\nreconnect.backoff.max.ms = 300\n' "$port" >"$connection"
-chmod 600 "$connection"
-[ "$(id -u)" != 0 ] || chown "${BV_ACCOUNT:-postgres}" "$connection" "$BV_TMP/secrets"
+. "$(dirname "$0")/../check/kafka.sh"
+needs java mvn kcat
+free_port 19592
+connections "bootstrap.servers = 127.0.0.1:$port
+reconnect.backoff.max.ms = 300"
 check "the broker starts" "$broker" start "$BV_TMP/kafka" "$port"
 server a restart_after_crash=on bitvelocity.connection_file="$connection"
 sql -c "CREATE EXTENSION bitvelocity" -c "CREATE TABLE orders (id int PRIMARY KEY, n bigint)" \

@@ -3,7 +3,6 @@
 // libcurl tells which sockets it waits for; they stand in an epoll set, whose own descriptor is the
 // wake descriptor. Name resolution may start a thread, so signals are blocked around every call.
 #include <algorithm>
-#include <csignal>
 #include <cstdlib>
 #include <iterator>
 #include <memory>
@@ -11,10 +10,10 @@
 #include <utility>
 
 #include <curl/curl.h>
-#include <pthread.h>
 #include <sys/epoll.h>
 #include <unistd.h>
 
+#include "sink/blocked_signals.hpp"
 #include "sink/registry/http.hpp"
 
 namespace bitvelocity::sink::registry {
@@ -25,21 +24,6 @@ constexpr long kDefaultTimeoutMs = 5000;
 constexpr std::int64_t kLongestWaitMs = 1000;
 constexpr int kSockets = 16;  // looked at in one call
 constexpr std::size_t kLargestAnswer = 4 << 20;
-
-class SignalsBlocked {
-  public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &saved_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &saved_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-  private:
-    sigset_t saved_;
-};
 
 struct EasyDeleter {
     void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
@@ -104,7 +88,7 @@ class CurlClient final : public HttpClient {
 };
 
 core::Result<std::unique_ptr<CurlClient>> CurlClient::Create(const HttpOptions& options) {
-    const SignalsBlocked blocked;
+    const BlockedSignals blocked;
     std::unique_ptr<CurlClient> client(new CurlClient());
     if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
         return core::Status::Fail(core::kInternalError, "libcurl could not be initialised");
@@ -126,7 +110,7 @@ core::Result<std::unique_ptr<CurlClient>> CurlClient::Create(const HttpOptions& 
 }
 
 CurlClient::~CurlClient() {
-    const SignalsBlocked blocked;
+    const BlockedSignals blocked;
     Stop();
     easy_.reset();
     multi_.reset();
@@ -202,7 +186,7 @@ core::Status CurlClient::SetUrl(const std::string& url) {
 }
 
 core::Status CurlClient::Start(const Request& request) {
-    const SignalsBlocked blocked;
+    const BlockedSignals blocked;
     Stop();
     CURL* easy = easy_.get();
     response_ = {};
@@ -220,7 +204,7 @@ core::Status CurlClient::Start(const Request& request) {
 }
 
 core::Result<Progress> CurlClient::Poll() {
-    const SignalsBlocked blocked;
+    const BlockedSignals blocked;
     Progress progress;
     int running = 0;
     epoll_event events[kSockets];

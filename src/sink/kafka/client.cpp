@@ -3,7 +3,6 @@
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
-#include <csignal>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -13,9 +12,10 @@
 #include <thread>
 
 #include <malloc.h>
-#include <pthread.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "sink/blocked_signals.hpp"
 
 namespace bitvelocity::sink::kafka {
 
@@ -37,21 +37,6 @@ void ExitGuard(int status, void*) {
     }
 }
 
-class SignalsBlocked {
-  public:
-    SignalsBlocked() {
-        sigset_t all;
-        sigfillset(&all);
-        pthread_sigmask(SIG_SETMASK, &all, &saved_);
-    }
-    ~SignalsBlocked() { pthread_sigmask(SIG_SETMASK, &saved_, nullptr); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-
-  private:
-    sigset_t saved_;
-};
-
 // Shared with the thread that destroys, which may outlive the client.
 struct Destruction {
     std::mutex mutex;
@@ -62,7 +47,7 @@ struct Destruction {
 bool DestroyWithin(rd_kafka_t* handle, std::chrono::milliseconds limit) {
     auto state = std::make_shared<Destruction>();
     {
-        const SignalsBlocked blocked;
+        const BlockedSignals blocked;
         std::thread([handle, state] {
             rd_kafka_destroy(handle);
             const std::lock_guard lock(state->mutex);
@@ -98,7 +83,7 @@ core::Result<std::unique_ptr<Client>> Client::Create(rd_kafka_type_t type, Confi
         type == RD_KAFKA_PRODUCER && Get(conf.get(), "linger.ms") == kPushedLingerMs;
     char text[512];
     {
-        const SignalsBlocked blocked;
+        const BlockedSignals blocked;
         client->handle_ = rd_kafka_new(type, conf.get(), text, sizeof(text));
     }
     if (client->handle_ == nullptr) {
@@ -113,7 +98,7 @@ core::Result<std::unique_ptr<Client>> Client::Create(rd_kafka_type_t type, Confi
     const std::uint64_t one = 1;
     rd_kafka_queue_io_event_enable(client->queue_, client->wake_fd_, &one, sizeof(one));
     if (pushed) {
-        const SignalsBlocked blocked;
+        const BlockedSignals blocked;
         client->pusher_ = std::make_unique<Pusher>(client->handle_);
     }
     return client;
