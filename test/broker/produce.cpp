@@ -7,8 +7,9 @@
 // properties are librdkafka's. Says on standard error when the broker is unreachable and reachable
 // again, and what was acknowledged every tenth of a second. Exit status 0: all was acknowledged,
 // and the rates are printed as `figure NAME VALUE UNIT`; 3: a message or the producer failed, the
-// error is printed. With WARMUP=n in the environment, n messages are sent before the clock starts
-// (to the same topic).
+// error is printed, a second later: what is sent meanwhile is in the topic. With WARMUP=n in the
+// environment, n messages are sent before the clock starts (to the same topic); with LARGE=n
+// message n has 5,000 bytes.
 
 #include <dlfcn.h>
 #include <poll.h>
@@ -18,6 +19,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -48,14 +50,20 @@ constexpr int kMessagesPerPoll = 1024;
 class Counter final : public bitvelocity::sink::AckHandler {
   public:
     void OnAck(std::uint64_t) override { ++acked; }
-    void OnFailure(std::uint64_t, const Error& error) override { Fail(error); }
+    void OnFailure(std::uint64_t, const Error& error) override {
+        if (!failure) {
+            failure = error;
+        }
+    }
     long acked = 0;
+    std::optional<Error> failure;
 };
 
 struct Workload {
     std::string topic;
     long bytes = 0;
     int headers = 0;
+    long large = -1;
 };
 
 class Run {
@@ -100,7 +108,8 @@ class Run {
                                 R"({"number":%ld,"customer_id":%llu,"status":"shipped",)"
                                 R"("total_amount":%llu.%02llu,"note":")",
                                 number, random_ % 100000, random_ % 977, (random_ >> 20) % 100));
-        while (static_cast<long>(value_.size()) < workload_.bytes - 2) {
+        const long bytes = number == workload_.large ? 5000 : workload_.bytes;
+        while (static_cast<long>(value_.size()) < bytes - 2) {
             value_ += static_cast<char>('a' + (random_ >> (value_.size() % 50)) % 16);
             value_ += "abcdefghijk";
         }
@@ -124,6 +133,16 @@ class Run {
     void Poll() {
         if (Status status = transport_.Poll(counter_); !status.ok()) {
             Fail(status.error());
+        }
+        if (counter_.failure) {
+            const auto end = Clock::now() + std::chrono::seconds(1);
+            while (Clock::now() < end) {
+                pollfd descriptor{transport_.wake_fd(), POLLIN, 0};
+                poll(&descriptor, 1, 50);
+                transport_.Flush();
+                (void)transport_.Poll(counter_);
+            }
+            Fail(*counter_.failure);
         }
         const bitvelocity::sink::Health health = transport_.health();
         if (health.reachable != reachable_) {
@@ -186,7 +205,9 @@ int main(int argc, char** argv) {
         std::fprintf(stderr, "%s\n", dlerror());
         return 2;
     }
-    const Workload workload{argv[2], std::atol(argv[4]), std::atoi(argv[5])};
+    const char* large = std::getenv("LARGE");
+    const Workload workload{argv[2], std::atol(argv[4]), std::atoi(argv[5]),
+                            large != nullptr ? std::atol(large) : -1};
     TransportOptions options;
     options.client_id = "bitvelocity-test";
     for (int i = 6; i < argc; ++i) {

@@ -129,6 +129,13 @@ check "nothing was lost, repeated or reordered" in_order outage 600000
 produce small 1 5000 0 "bootstrap.servers=$server" compression.codec=none >"$tmp/out" 2>&1
 check "the broker's limit for a message: refused with size, key and what to do" \
     refused "$tmp/out" 54000 '"small"' MSG_SIZE_TOO_LARGE 'key 0' max.message.bytes
+# What is queued behind a refused message goes with the next producer, behind it again.
+"$broker" topic "$tmp/kafka" gap 1 max.message.bytes=2000
+LARGE=500 produce gap 2000 100 0 "bootstrap.servers=$server" compression.codec=none batch.num.messages=10 >"$tmp/out" 2>&1
+check "a message in the middle is refused" refused "$tmp/out" 54000 MSG_SIZE_TOO_LARGE
+sent=$(numbers gap | wc -l)
+check "what was before it is in order ($sent messages)" in_order gap "$sent"
+check "nothing behind it was sent" test "$sent" -gt 400 -a "$sent" -le 500
 check "small batches pass the same limit" produce small 1000 400 0 "bootstrap.servers=$server" batch.size=1900
 
 sasl="bootstrap.servers=127.0.0.1:$((port + 2)) security.protocol=sasl_plaintext sasl.mechanism=PLAIN sasl.username=alice"

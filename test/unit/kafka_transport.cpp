@@ -133,11 +133,13 @@ class Acks final : public AckHandler {
   public:
     void OnAck(std::uint64_t tag) override { acked.push_back(tag); }
     void OnFailure(std::uint64_t tag, const core::Error& error) override {
+        first = failed.empty() ? error : first;
         failed.push_back(tag);
         last = error;
     }
     std::vector<std::uint64_t> acked;
     std::vector<std::uint64_t> failed;
+    core::Error first;
     core::Error last;
 };
 
@@ -306,6 +308,39 @@ TEST(KafkaTransport, APermanentErrorConcernsItsMessageAndSaysWhatToDo) {
     EXPECT_NE(acks.last.message.find("\"t\""), std::string::npos);
     EXPECT_NE(acks.last.detail.find("5 bytes, key k"), std::string::npos);
     EXPECT_NE(acks.last.hint, "");
+}
+
+// Else it would stand before them in the topic, once they are sent again.
+TEST(KafkaTransport, NothingIsSentBehindMessagesThatFailed) {
+    for (const rd_kafka_resp_err_t error :
+         {RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE, RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+          RD_KAFKA_RESP_ERR_INVALID_RECORD}) {
+        MockCluster cluster;
+        cluster.Topic("t", 1);
+        cluster.Slow(20);
+        auto transport =
+            Make({{"bootstrap.servers", cluster.bootstraps()},
+                  {"batch.num.messages", "2"},
+                  // A broker refuses what is on its way behind a gap; the mock does not.
+                  {"max.in.flight.requests.per.connection", "1"}});
+        ASSERT_NE(transport, nullptr);
+        Acks acks;
+        SendAll(*transport, acks, Numbered(0, "0"));
+        ASSERT_TRUE(PollUntil(*transport, acks, [&] { return acks.acked.size() == 1; }));
+        cluster.FailNext(kProduceRequest, {error});
+        for (std::uint64_t i = 1; i < 20; ++i) {
+            SendAll(*transport, acks, Numbered(i, std::to_string(i)));
+        }
+        // Up to one request more was on its way.
+        ASSERT_TRUE(PollUntil(*transport, acks,
+                              [&] { return acks.acked.size() + acks.failed.size() == 20; }))
+            << acks.acked.size() << " acknowledged, " << acks.failed.size() << " failed";
+        EXPECT_GE(acks.failed.size(), 17U);
+        // The first failure says why; the others were taken back.
+        EXPECT_EQ(acks.failed.front(), 1U);
+        EXPECT_NE(acks.first.detail.find(rd_kafka_err2name(error)), std::string::npos)
+            << acks.first.detail;
+    }
 }
 
 TEST(KafkaTransport, TooLargeAMessageIsRefusedAtOnce) {

@@ -71,8 +71,10 @@ core::Result<ConfigurationPtr> MakeConfiguration(const TransportOptions& options
         BV_RETURN_IF_ERROR(SetOne(conf.get(), name, value, redactor));
     }
     for (const FixedProperty& item : kFixedProperties) {
-        // In transactions the client fails messages when the transaction's time is over.
-        if (options.transactional_id.empty() || item.name != std::string_view(kMessageTimeout)) {
+        // In transactions the client fails messages when the transaction's time is over, and every
+        // failure fails the transaction.
+        const std::string_view name = item.name;
+        if (options.transactional_id.empty() || (name != kMessageTimeout && name != kGapless)) {
             BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value, redactor));
         }
     }

@@ -20,6 +20,7 @@ struct FixedProperty {
 };
 
 inline constexpr char kMessageTimeout[] = "message.timeout.ms";
+inline constexpr char kGapless[] = "enable.gapless.guarantee";
 
 // What the promise of a stream rests on: nothing lost, nothing reordered, one thread.
 inline constexpr FixedProperty kFixedProperties[] = {
@@ -27,6 +28,9 @@ inline constexpr FixedProperty kFixedProperties[] = {
     {"acks", "all"},
     // An outage never fails a message: the stream waits and the WAL keeps what follows.
     {kMessageTimeout, "0"},
+    // What is queued behind messages that a broker refuses is taken back: the next producer sends
+    // all of it again, and nothing may stand before them in the topic.
+    {kGapless, "true"},
     {"log.queue", "true"},
 };
 
@@ -35,8 +39,8 @@ inline constexpr FixedProperty kFixedProperties[] = {
 inline constexpr std::string_view kRefusedProperties[] = {
     "request.required.acks",      "delivery.timeout.ms",         "transactional.id",
     "plugin.library.paths",       "internal.termination.signal", "queuing.strategy",
-    "delivery.report.only.error", "produce.offset.report",       "enable.gapless.guarantee",
-    "sasl.kerberos.kinit.cmd",    "enable.metrics.push",
+    "delivery.report.only.error", "produce.offset.report",       "sasl.kerberos.kinit.cmd",
+    "enable.metrics.push",
 };
 
 // 22023 for a property that no stream may be given, wherever it comes from.

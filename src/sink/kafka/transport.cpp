@@ -68,6 +68,7 @@ class KafkaTransport final : public Transport {
     void OnReports(rd_kafka_event_t* event, AckHandler& handler);
     core::Status OnError(rd_kafka_event_t* event);
     core::Status FatalError();
+    [[nodiscard]] bool StoppedBehindAFailure() const;
     void ClearHealth();
 
     Redactor redactor_;
@@ -102,7 +103,9 @@ core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
         case RD_KAFKA_RESP_ERR__QUEUE_FULL:
             return SendResult::kFull;
         case RD_KAFKA_RESP_ERR__FATAL:
-            return FatalError();
+            // Poll() will say which message failed and why.
+            return StoppedBehindAFailure() ? core::Result<SendResult>(SendResult::kFull)
+                                           : FatalError();
         default:
             return core::Status(
                 MessageError(code, {message.destination, message.key, message.value.size()}));
@@ -222,6 +225,9 @@ void KafkaTransport::ClearHealth() {
 
 core::Status KafkaTransport::OnError(rd_kafka_event_t* event) {
     const rd_kafka_resp_err_t code = rd_kafka_event_error(event);
+    if (StoppedBehindAFailure()) {
+        return core::Status::Ok();  // the report of what failed follows, and says more
+    }
     // Not every event of a fatal error has the code RD_KAFKA_RESP_ERR__FATAL.
     if (rd_kafka_fatal_error(producer_->handle(), nullptr, 0) != RD_KAFKA_RESP_ERR_NO_ERROR) {
         return FatalError();
@@ -242,6 +248,12 @@ core::Status KafkaTransport::OnError(rd_kafka_event_t* event) {
     health_.last_error = redactor_.Clean(StableText(rd_kafka_event_error_string(event)));
     health_.hint = ConnectionHint(code);
     return core::Status::Ok();
+}
+
+// A broker refused messages for good, and the producer took back what was queued behind them.
+bool KafkaTransport::StoppedBehindAFailure() const {
+    return rd_kafka_fatal_error(producer_->handle(), nullptr, 0) ==
+           RD_KAFKA_RESP_ERR__GAPLESS_GUARANTEE;
 }
 
 core::Status KafkaTransport::FatalError() {
