@@ -335,7 +335,7 @@ class SlotLost(Fault):
     weight = 2
 
     def begin(self, suite, rng):
-        self.how = rng.choice(("dropped", "made anew"))
+        self.how = rng.choice(("dropped", "made anew", "invalidated"))
         self.stream = rng.choice(suite.streams)
 
     def __str__(self):
@@ -351,7 +351,10 @@ class SlotLost(Fault):
         if not done:
             suite.problems.append(f"the slot stays in use: {answer}")
             return
-        database.sql(f"SELECT pg_drop_replication_slot('{slot}')")
+        if self.how == "invalidated":
+            self.invalidate(suite, slot)
+        else:
+            database.sql(f"SELECT pg_drop_replication_slot('{slot}')")
         database.sql("SELECT step(i) FROM generate_series(0, 9) i", "SELECT step(1000 + i) FROM generate_series(0, 9) i")
         if self.how == "made anew":
             database.sql(f"SELECT pg_create_logical_replication_slot('{slot}', 'pgoutput')")
@@ -364,6 +367,27 @@ class SlotLost(Fault):
             return
         database.sql(f"SELECT bitvelocity.resync_stream('{self.stream}')")
         suite.resynced(self.stream)
+
+    def invalidate(self, suite, slot):
+        """What max_slot_wal_keep_size does to a slot that stays behind; the others have to keep up."""
+        database = suite.database
+        for _ in range(4):
+            database.sql("SELECT step(1) FROM pg_switch_wal()")
+        for _ in range(100):
+            database.sql("SELECT step(2)", "CHECKPOINT")
+            if database.sql("SELECT coalesce(bool_and(restart_lsn > pg_current_wal_lsn() - 8000000), true)"
+                            " FROM pg_replication_slots WHERE active") == "t":
+                break
+            time.sleep(0.3)
+        database.sql("ALTER SYSTEM SET max_slot_wal_keep_size = '16MB'")
+        database.reload()
+        database.sql("CHECKPOINT")
+        done, answer = database.until(
+            f"SELECT wal_status FROM pg_replication_slots WHERE slot_name = '{slot}'", wanted="lost", limit=20)
+        if not done:
+            suite.problems.append(f"the slot is not invalidated: {answer}")
+        database.sql("ALTER SYSTEM RESET max_slot_wal_keep_size")
+        database.reload()
 
 
 class CopyOfRows(Fault):
