@@ -37,6 +37,10 @@ $(CHECK_PARTS:%=check-%): check-%:
 	@test/check/deps
 	@test/check/run $*
 
+# The checkout on PostgreSQL 17, in a Debian 13 of its own below build/; as root. PARTS= of check.
+check-17:
+	@test/check/on-17
+
 # Debezium and a stream on the same changes, not part of `check`: test/debezium/README.md. SETS= some only.
 check-debezium:
 	@test/check/deps

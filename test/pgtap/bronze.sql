@@ -81,14 +81,14 @@ CREATE TABLE shop.daily (id int, at timestamptz) PARTITION BY RANGE (at);
 ALTER TABLE shop.daily OWNER TO pgtap_bronze_owner;
 SELECT bitvelocity.partition_table('shop.daily', 'at', '1 day', default_partition => false, retention => '30 days');
 CREATE TABLE shop.daily_old PARTITION OF shop.daily FOR VALUES FROM ('2020-01-01') TO ('2020-01-02');
+ALTER TABLE shop.daily_old OWNER TO pgtap_bronze_owner;
 SELECT ok(becomes_true($$SELECT count(*) = 2 FROM bitvelocity.partition_status WHERE last_run IS NOT NULL$$),
     'every set is maintained');
 SELECT is((SELECT string_agg(relation || ': ' || last_error, '; ') FROM bitvelocity.partition_status), NULL, 'without an error');
 SELECT is((SELECT automatic_maintenance FROM partman.part_config WHERE parent_table = 'shop.daily'), 'off',
     'by our workers alone');
 SELECT is((SELECT count(*) FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid WHERE c.relowner <> 'pgtap_bronze_owner'::regrole
-           AND i.inhparent IN ('shop.daily'::regclass, 'shop.bronze_orders'::regclass)
-           AND c.relname <> 'daily_old'), 0::bigint, 'every partition belongs to the owner');
+           AND i.inhparent IN ('shop.daily'::regclass, 'shop.bronze_orders'::regclass)), 0::bigint, 'every partition belongs to the owner');
 
 SELECT * FROM finish();
 SELECT bitvelocity.drop_stream('bronze');
