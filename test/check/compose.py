@@ -5,7 +5,8 @@ import sys
 
 import yaml
 
-paths = [p for p in glob.glob("**/*.y*ml", recursive=True) if not p.startswith("build" + os.sep)]
+paths = [p for d in sorted(os.listdir(".")) if d != "build"
+         for p in [d] * d.endswith((".yml", ".yaml")) + glob.glob(d + "/**/*.y*ml", recursive=True)]
 if not any("compose" in p for p in paths):
     sys.exit("no compose file found")
 for path in paths:

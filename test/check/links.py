@@ -3,9 +3,8 @@ import glob
 import os
 import re
 
-for path in glob.glob("**/*.md", recursive=True):
-    if path.startswith("build" + os.sep):
-        continue
+for path in [p for d in sorted(os.listdir(".")) if d != "build"
+             for p in [d] * d.endswith(".md") + glob.glob(d + "/**/*.md", recursive=True)]:
     text = re.sub(r"```.*?```", "", open(path, encoding="utf-8").read(), flags=re.S)
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if "://" in target or target.startswith("mailto:"):
