@@ -105,7 +105,8 @@ CREATE OR REPLACE FUNCTION bitvelocity.stream_activity(
     OUT started_at timestamptz,
     OUT wal_limit bigint,
     OUT wal_free double precision,
-    OUT retained_rate double precision
+    OUT retained_rate double precision,
+    OUT poison_events bigint
 ) RETURNS SETOF record
     LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED
     SET search_path = pg_catalog, pg_temp
@@ -113,6 +114,14 @@ CREATE OR REPLACE FUNCTION bitvelocity.stream_activity(
 COMMENT ON FUNCTION bitvelocity.stream_activity() IS
     'Live figures of the streams of this database, from shared memory; stream_status is the view to read';
 REVOKE ALL ON FUNCTION bitvelocity.stream_activity() FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bitvelocity.redrive_dead_letter(stream text, ids bigint[] DEFAULT NULL) RETURNS bigint
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_redrive_dead_letter';
+COMMENT ON FUNCTION bitvelocity.redrive_dead_letter(text, bigint[]) IS
+    'Sends dead letters of a stream again after the commit, all or those named, with the identities they have; what is delivered gets redriven_at, what fails again stays with the new error; returns how many were asked for';
+REVOKE ALL ON FUNCTION bitvelocity.redrive_dead_letter(text, bigint[]) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION bitvelocity.stream_is_home(system_identifier text, database_oid oid, catalog_oid oid)
     RETURNS boolean
@@ -180,7 +189,10 @@ SELECT s.stream_name AS stream,
        END AS hint,
        NULLIF(a.wal_limit, 0) AS wal_limit_bytes,
        CASE WHEN a.retained_rate > 0 THEN pg_catalog.make_interval(secs => a.wal_free / a.retained_rate) END AS time_to_full,
-       pg_catalog.age(r.catalog_xmin) AS catalog_xmin_age
+       pg_catalog.age(r.catalog_xmin) AS catalog_xmin_age,
+       coalesce(a.poison_events, 0) AS poison_events,
+       (SELECT pg_catalog.count(*) FROM bitvelocity.dead_letter d
+        WHERE d.stream_id = s.stream_id AND d.redriven_at IS NULL) AS dead_letters
 FROM bitvelocity.stream s
 CROSS JOIN LATERAL bitvelocity.stream_is_home(s.system_identifier, s.database_oid, s.catalog_oid) h (home)
 LEFT JOIN bitvelocity.stream_activity() a USING (stream_id)

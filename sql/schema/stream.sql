@@ -54,6 +54,41 @@ CREATE TABLE bitvelocity.stream_table (
 COMMENT ON TABLE bitvelocity.stream_table IS
     'Tables of a stream; bronze: the table beside the source that an embedded stream writes';
 
+-- Events that could not be delivered (option on_error = dead_letter), as they would have left the
+-- database. Written by the deliverers only; they are users' data, so no role but the owner reads them.
+CREATE TABLE bitvelocity.dead_letter (
+    id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    stream text NOT NULL,
+    stream_id integer NOT NULL,
+    -- identity: source (cluster and database), epoch, commit_lsn, xid, ordinal, part; event_id is made from it
+    source text NOT NULL,
+    epoch integer NOT NULL,
+    commit_lsn pg_lsn NOT NULL,
+    xid bigint NOT NULL,
+    ordinal bigint NOT NULL,
+    part integer NOT NULL,
+    event_id uuid NOT NULL UNIQUE,
+    -- schema.table as it was called then; NULL: a logical message
+    relation text,
+    operation text NOT NULL,
+    -- values as PostgreSQL prints them; NULL: too large to be shown
+    change jsonb,
+    topic text,
+    key text,
+    sqlstate text NOT NULL,
+    error text NOT NULL,
+    detail text,
+    -- the event in a form from which it is encoded again
+    event bytea NOT NULL,
+    created_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    redrive_requested_at timestamptz,
+    redriven_at timestamptz
+);
+CREATE INDEX dead_letter_open ON bitvelocity.dead_letter (stream_id, id) WHERE redriven_at IS NULL;
+REVOKE ALL ON bitvelocity.dead_letter FROM PUBLIC;
+COMMENT ON TABLE bitvelocity.dead_letter IS
+    'Events that a stream could not deliver, with the error; redrive_dead_letter sends them again';
+
 -- Enabled while a stream asks for schema changes (src/stream/shaping.cpp).
 CREATE FUNCTION bitvelocity.emit_schema_changes(event text, tag text) RETURNS void
     LANGUAGE c STRICT
@@ -83,3 +118,5 @@ COMMENT ON EVENT TRIGGER bitvelocity_schema_dropped IS
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_table', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_stream_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.dead_letter', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.dead_letter_id_seq', '');

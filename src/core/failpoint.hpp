@@ -25,9 +25,10 @@ namespace bitvelocity::core {
 // Decoder: slot made; record decoded; frame in the batch; batch in the queue; before confirming,
 // between confirming and saving the slot, after; stopping: before the last batch, queue closed.
 // Deliverer: slot seen; sink opened; a row copied, all copied; batch received, batch delivered;
-// message handed to the transport, acknowledgements taken; position published; stopping: before and
-// after draining. Bronze: before and after its commit. Kafka transactions: before one is opened,
-// before the progress record, before the commit, after it.
+// message handed to the transport, acknowledgements taken, letters stored, letters sent
+// again; position published;
+// stopping: before and after draining. Bronze: before and after its commit. Kafka transactions:
+// before one is opened, before the progress record, before the commit, after it.
 #define BV_FAILPOINTS(X)      \
     X(decoder_slot_made)      \
     X(decoder_decoded)        \
@@ -46,6 +47,8 @@ namespace bitvelocity::core {
     X(deliverer_fed)          \
     X(deliverer_sent)         \
     X(deliverer_acknowledged) \
+    X(letters_stored)         \
+    X(letters_redriven)       \
     X(deliverer_published)    \
     X(deliverer_draining)     \
     X(deliverer_drained)      \

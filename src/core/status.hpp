@@ -32,6 +32,9 @@ struct Error {
     std::string message;
     std::string detail;
     std::string hint;
+    // It is about one event and what the event says: sent again it would be refused again. What a
+    // stream does then is its option on_error.
+    bool poison = false;
 };
 
 class [[nodiscard]] Status {
@@ -50,6 +53,13 @@ class [[nodiscard]] Status {
     // Only when !ok().
     [[nodiscard]] const Error& error() const { return *error_; }
     [[nodiscard]] Error TakeError() { return std::move(*error_); }
+    // The same as an error of the event alone; a success stays one.
+    static Status Poison(Status status) {
+        if (!status.ok()) {
+            status.error_->poison = true;
+        }
+        return status;
+    }
 
   private:
     std::unique_ptr<Error> error_;

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <chrono>
 #include <optional>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -13,12 +12,16 @@
 #include "core/failpoint.hpp"
 #include "format/json_writer.hpp"
 #include "format/options.hpp"
+#include "pipeline/destinations.hpp"
+#include "pipeline/heartbeat.hpp"
 #include "pipeline/message_headers.hpp"
+#include "pipeline/refusals.hpp"
 #include "pipeline/registered_schemas.hpp"
 #include "pipeline/stream_options.hpp"
 #include "pipeline/topic.hpp"
 #include "pipeline/transaction_events.hpp"
 #include "pipeline/transaction_group.hpp"
+#include "pipeline/under_way.hpp"
 #include "wal/parser.hpp"
 
 namespace bitvelocity::pipeline {
@@ -34,40 +37,30 @@ constexpr std::chrono::milliseconds kFullTime{20};
 constexpr std::int64_t kDrainSliceMs = 100;
 constexpr std::int64_t kCommitSliceMs = 20;
 
-// A message's tag: the number of its transaction, and above it which table it came from.
-constexpr int kTableShift = 48;
-constexpr std::uint64_t kTransactionMask = (1ULL << kTableShift) - 1;
-constexpr std::size_t kTables = 1ULL << (64 - kTableShift);
-
-struct Destination {
-    std::uint32_t version = 0;
-    std::string topic;
-    std::uint64_t table = 0;  // index into the tables' names; 0: none
-    bool outbox = false;
-    std::size_t counted_as = 0;  // in the events about transactions
-};
+// Events kept in case the broker refuses them, beside what the transport holds.
+constexpr std::size_t kKeptBytes = std::size_t{32} << 20;
 
 class MessageSink final : public sink::Sink,
                           format::MessageHandler,
                           sink::AckHandler,
-                          format::avro::SchemaIds {
+                          format::avro::SchemaIds,
+                          Refusals::Sender {
   public:
-    MessageSink(const MessageSinkOptions& options, BrokerOptions shaping,
+    MessageSink(const MessageSinkOptions& options, BrokerOptions shaping, PoisonOptions poison,
                 std::unique_ptr<sink::Transport> transport, sink::Waiter& waiter)
         : source_(options.source),
-          topic_(std::move(shaping.topic)),
-          shapes_(options.shapes),
           headers_(std::move(shaping.headers), options.source),
           schema_topic_(MakeStreamTopic(options.source, "schema")),
-          heartbeat_(shaping.heartbeat_ms),
-          heartbeat_topic_(MakeStreamTopic(options.source, "heartbeat")),
+          heartbeat_(shaping.heartbeat_ms, options.source),
           messages_(std::move(shaping.messages)),
           events_(shaping.transaction_metadata ? MakeTransactionEvents(options) : std::nullopt),
           events_topic_(MakeStreamTopic(options.source, "transaction")),
           transport_(std::move(transport)),
           waiter_(waiter),
           window_(options.start),
-          durable_(options.start) {
+          durable_(options.start),
+          refusals_(std::move(poison), source_, options.letters, window_, *this),
+          destinations_(std::move(shaping.topic), options.shapes, options.source) {
         if (shaping.transactions.enabled) {
             group_.emplace(shaping.transactions, options.source.epoch, options.timeline,
                            options.start);
@@ -87,6 +80,8 @@ class MessageSink final : public sink::Sink,
     [[nodiscard]] core::Lsn DurablePosition() const override { return durable_; }
     [[nodiscard]] int wake_fd() const override { return transport_->wake_fd(); }
     core::Status Drain(std::int64_t deadline_ms) override;
+    core::Status Redeliver(std::span<const core::Change* const> events,
+                           std::vector<std::optional<core::Error>>& outcomes) override;
     [[nodiscard]] bool settled() const override {
         return window_.outstanding() == 0 && (!group_ || group_->empty());
     }
@@ -102,33 +97,33 @@ class MessageSink final : public sink::Sink,
     core::Result<std::uint32_t> Find(const format::avro::SchemaRequest& request) override;
     core::Status OnMessage(const format::Message& message) override;
     core::Status Deliver(const format::Message& message);
-    void OnAck(std::uint64_t tag) override { window_.Acked(tag & kTransactionMask); }
+    void OnAck(std::uint64_t tag) override;
     void OnFailure(std::uint64_t tag, const core::Error& error) override;
+    core::Status SendLetter(sink::OutgoingMessage& message, SentMessage sent) override;
 
     static std::optional<TransactionEvents> MakeTransactionEvents(
         const MessageSinkOptions& options);
     core::Status Encode(const core::Change& change);
+    core::Status RedeliverOne(const core::Change& event, std::optional<core::Error>& outcome);
     core::Status Beat();
     core::Status DeliverSchemaChange(const core::Change& change);
     core::Status DeliverOutbox(const core::Change& change);
     core::Status TellBegin();
     core::Status SendAboutTransaction(std::string_view value);
-    core::Status Send(sink::OutgoingMessage& message, std::uint64_t table);
+    // `identity`: of the event that the message tells; null: of none.
+    core::Status Send(sink::OutgoingMessage& message, std::uint32_t table,
+                      const core::Identity* identity);
 
-    core::Result<const Destination*> FindDestination(const core::RelationSchema* relation);
-    core::Status SendWhenRoom(const sink::OutgoingMessage& message, std::uint64_t table);
-    core::Status NameTheTable(core::Error error, std::uint64_t table) const;
+    core::Status SendWhenRoom(sink::OutgoingMessage& message, SentMessage sent);
+    core::Status NameTheEvent(core::Error error, std::uint32_t table,
+                              const core::Identity& identity) const;
     void Advance();
     core::Status CommitGroup();
 
     core::Source source_;
-    std::string topic_;
-    std::vector<TableShape> shapes_;
     MessageHeaders headers_;
     std::string schema_topic_;
-    std::chrono::milliseconds heartbeat_;  // 0: none
-    std::string heartbeat_topic_;
-    std::optional<std::chrono::steady_clock::time_point> last_beat_;
+    Heartbeat heartbeat_;
     core::Lsn read_;  // end of the last transaction, or progress behind it
     std::vector<std::string> messages_;
     std::optional<Outbox> outbox_;
@@ -148,11 +143,18 @@ class MessageSink final : public sink::Sink,
     std::uint64_t transaction_ = 0;
     int messages_since_poll_ = 0;
     std::optional<core::Error> failure_;
+    UnderWay under_way_;
+    Refusals refusals_;
+    // Letters that are sent again: which one, messages so far, messages under way.
+    std::int32_t redelivering_ = -1;
+    std::uint64_t redelivered_ = 0;
+    std::size_t redelivered_under_way_ = 0;
+    std::vector<std::optional<core::Error>>* outcomes_ = nullptr;
     std::optional<TransactionGroup> group_;  // delivery in Kafka transactions
 
-    std::unordered_map<core::Oid, Destination> destinations_;
-    std::vector<std::string> tables_{std::string()};
-    // Of the change being encoded.
+    Destinations destinations_;
+    // The change being written, and the one being encoded, which may know its position.
+    const core::Change* event_ = nullptr;
     const core::Change* change_ = nullptr;
     bool delivery_failed_ = false;  // an error came from sending, not from the encoder
     const Destination* destination_ = nullptr;
@@ -229,7 +231,8 @@ core::Status MessageSink::Write(const core::Change& change) {
     const core::Oid oid = relation != nullptr ? relation->oid : 0;
     if (destination_ == nullptr || destination_relation_ != oid ||
         (relation != nullptr && destination_->version != relation->version)) {
-        auto destination = FindDestination(relation);
+        auto destination = destinations_.Find(relation, outbox_ ? &*outbox_ : nullptr,
+                                              events_ ? &*events_ : nullptr);
         if (!destination.ok()) {
             return destination.TakeStatus();
         }
@@ -239,9 +242,17 @@ core::Status MessageSink::Write(const core::Change& change) {
     if (group_ && group_->Has(change)) {
         return core::Status::Ok();
     }
+    event_ = &change;
+    refusals_.Start();
     core::Status status = about_schema                        ? DeliverSchemaChange(change)
                           : in_outbox || destination_->outbox ? DeliverOutbox(change)
                                                               : Encode(change);
+    event_ = nullptr;
+    if (!status.ok() && redelivering_ < 0 && refusals_.Survives(status.error())) {
+        // It counts in its transaction until the letter is durable.
+        window_.Sent();
+        status = refusals_.GiveUp(change, transaction_, destination_->topic, status.error());
+    }
     if (group_ && status.ok()) {
         group_->Wrote(change);
         if (group_->Overdue()) {
@@ -263,7 +274,8 @@ core::Status MessageSink::Encode(const core::Change& change) {
     core::Status status = encoder_->Encode(*change_, *this);
     change_ = nullptr;
     if (!status.ok() && !delivery_failed_) {
-        return NameTheTable(status.TakeError(), destination_->table);
+        return core::Status::Poison(
+            NameTheEvent(status.TakeError(), destination_->table, change.identity));
     }
     return status;
 }
@@ -294,35 +306,20 @@ core::Status MessageSink::Progress(core::Lsn lsn) {
 
 // Moves no position, and gives way to events where there is no room.
 core::Status MessageSink::Beat() {
-    const auto now = std::chrono::steady_clock::now();
-    if (heartbeat_.count() == 0 || (last_beat_ && now - *last_beat_ < heartbeat_)) {
+    if (!heartbeat_.Due()) {
         return core::Status::Ok();
     }
-    format::JsonWriter key;
-    key.Raw("{\"stream\":");
-    key.String(source_.stream);
-    key.Raw('}');
-    format::JsonWriter value;
-    value.Raw("{\"stream\":");
-    value.String(source_.stream);
-    value.Raw(",\"ts_ms\":");
-    value.Number(std::chrono::duration_cast<std::chrono::milliseconds>(
-                     std::chrono::system_clock::now().time_since_epoch())
-                     .count());
-    value.Raw(",\"lsn\":\"");
-    value.LsnText(std::max(read_, durable_));
-    value.Raw("\"}");
-    sink::OutgoingMessage outgoing;
-    outgoing.destination = heartbeat_topic_;
-    outgoing.has_key = true;
-    outgoing.key = key.view();
-    outgoing.value = value.view();
+    sink::OutgoingMessage outgoing = heartbeat_.Message(std::max(read_, durable_));
     transaction_ = window_.Open();
-    outgoing.tag = transaction_ & kTransactionMask;
+    SentMessage beat;
+    beat.transaction = transaction_;
+    outgoing.tag = under_way_.Add(std::move(beat));
     auto sent = transport_->Send(outgoing);
     if (sent.ok() && *sent == sink::SendResult::kQueued) {
         window_.Sent();
-        last_beat_ = now;
+        heartbeat_.Sent();
+    } else {
+        (void)under_way_.Take(outgoing.tag);
     }
     window_.Discard();
     return sent.ok() ? core::Status::Ok() : sent.TakeStatus();
@@ -344,8 +341,9 @@ core::Status MessageSink::Poll() {
     messages_since_poll_ = 0;
     BV_RETURN_IF_ERROR(transport_->Poll(*this));
     BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::deliverer_acknowledged));
+    BV_RETURN_IF_ERROR(refusals_.Settle());
     Advance();
-    // The policy is to stop: nothing behind a lost message may be confirmed or sent.
+    // Where the policy is to stop, nothing behind a lost message may be confirmed or sent.
     return failure_ ? core::Status(*failure_) : core::Status::Ok();
 }
 
@@ -421,7 +419,7 @@ core::Status MessageSink::SendAboutTransaction(std::string_view value) {
     outgoing.has_key = true;
     outgoing.key = events_->Key();
     outgoing.value = value;
-    return Send(outgoing, 0);
+    return Send(outgoing, 0, nullptr);
 }
 
 core::Status MessageSink::TellBegin() {
@@ -455,7 +453,7 @@ core::Status MessageSink::DeliverSchemaChange(const core::Change& change) {
     outgoing.key = change.content.substr(0, zero);
     outgoing.value = value.view();
     outgoing.headers = headers_.Make(change, change.identity, {});
-    return Send(outgoing, 0);
+    return Send(outgoing, 0, &change.identity);
 }
 
 core::Status MessageSink::DeliverOutbox(const core::Change& change) {
@@ -482,7 +480,7 @@ core::Status MessageSink::DeliverOutbox(const core::Change& change) {
     outgoing.has_value = message.has_value;
     outgoing.value = message.value;
     outgoing.headers = headers_.Make(change, change.identity, outbox_headers_);
-    return Send(outgoing, destination_->table);
+    return Send(outgoing, destination_->table, &change.identity);
 }
 
 core::Status MessageSink::Deliver(const format::Message& message) {
@@ -497,15 +495,35 @@ core::Status MessageSink::Deliver(const format::Message& message) {
     outgoing.has_value = message.has_value;
     outgoing.value = message.value;
     outgoing.headers = headers_.Make(*change_, message.identity, message.headers);
-    return Send(outgoing, destination_->table);
+    return Send(outgoing, destination_->table, &message.identity);
 }
 
-core::Status MessageSink::Send(sink::OutgoingMessage& message, std::uint64_t table) {
-    message.tag = (table << kTableShift) | (transaction_ & kTransactionMask);
-    BV_RETURN_IF_ERROR(SendWhenRoom(message, table));
+core::Status MessageSink::Send(sink::OutgoingMessage& message, std::uint32_t table,
+                               const core::Identity* identity) {
+    SentMessage sent;
+    sent.transaction = transaction_;
+    sent.table = table;
+    if (identity != nullptr) {
+        sent.identity = *identity;
+        sent.identity.source = &source_;  // the event's own may be gone by then
+        sent.redelivered = redelivering_;
+        if (redelivering_ < 0 && refusals_.keeps()) {
+            sent.kept = refusals_.Keep(*event_, message);
+        }
+    }
+    BV_RETURN_IF_ERROR(SendWhenRoom(message, std::move(sent)));
     window_.Sent();
+    if (redelivering_ >= 0) {
+        ++redelivered_;
+        ++redelivered_under_way_;
+    }
     BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::deliverer_sent));
     return ++messages_since_poll_ >= kMessagesPerPoll ? Poll() : core::Status::Ok();
+}
+
+// Of an event that is given up: the window goes on counting it, now as the letter's.
+core::Status MessageSink::SendLetter(sink::OutgoingMessage& message, SentMessage sent) {
+    return SendWhenRoom(message, std::move(sent));
 }
 
 core::Result<std::uint32_t> MessageSink::Find(const format::avro::SchemaRequest& request) {
@@ -515,18 +533,25 @@ core::Result<std::uint32_t> MessageSink::Find(const format::avro::SchemaRequest&
     delivery_failed_ = !id.ok();
     return id.ok() ? std::move(id)
                    : core::Result<std::uint32_t>(
-                         NameTheTable(id.TakeStatus().TakeError(), destination_->table));
+                         NameTheEvent(id.TakeStatus().TakeError(), destination_->table,
+                                      event_ != nullptr ? event_->identity : core::Identity{}));
 }
 
-core::Status MessageSink::SendWhenRoom(const sink::OutgoingMessage& message, std::uint64_t table) {
+core::Status MessageSink::SendWhenRoom(sink::OutgoingMessage& message, SentMessage sent) {
     std::optional<Clock::time_point> full_since;
     for (;;) {
-        auto sent = transport_->Send(message);
-        if (!sent.ok()) {
-            return NameTheTable(sent.error(), table);
-        }
-        if (*sent == sink::SendResult::kQueued) {
-            return core::Status::Ok();
+        const std::uint32_t table = sent.table;
+        const core::Identity identity = sent.identity;
+        if (under_way_.bytes() <= kKeptBytes || window_.outstanding() == 0) {
+            message.tag = under_way_.Add(std::move(sent));
+            auto result = transport_->Send(message);
+            if (result.ok() && *result == sink::SendResult::kQueued) {
+                return core::Status::Ok();
+            }
+            sent = under_way_.Take(message.tag);
+            if (!result.ok()) {
+                return NameTheEvent(result.error(), table, identity);
+            }
         }
         const std::uint64_t before = window_.outstanding();
         BV_RETURN_IF_ERROR(Poll());
@@ -547,53 +572,94 @@ core::Status MessageSink::SendWhenRoom(const sink::OutgoingMessage& message, std
     }
 }
 
+void MessageSink::OnAck(std::uint64_t tag) {
+    const SentMessage sent = under_way_.Take(tag);
+    window_.Acked(sent.transaction);
+    redelivered_under_way_ -= sent.redelivered >= 0 ? 1 : 0;
+}
+
 void MessageSink::OnFailure(std::uint64_t tag, const core::Error& error) {
-    if (!failure_) {
-        failure_ = NameTheTable(error, tag >> kTableShift).TakeError();
+    SentMessage sent = under_way_.Take(tag);
+    if (sent.redelivered >= 0) {
+        window_.Acked(sent.transaction);
+        --redelivered_under_way_;
+        if (outcomes_ != nullptr) {
+            (*outcomes_)[static_cast<std::size_t>(sent.redelivered)] =
+                NameTheEvent(error, sent.table, sent.identity).TakeError();
+        }
+        return;
+    }
+    core::Error named = NameTheEvent(error, sent.table, sent.identity).TakeError();
+    if (sent.kept != nullptr && refusals_.Survives(error)) {
+        refusals_.Add(std::move(sent), std::move(named));
+    } else if (!failure_) {
+        failure_ = std::move(named);
     }
 }
 
-core::Status MessageSink::NameTheTable(core::Error error, std::uint64_t table) const {
+core::Status MessageSink::NameTheEvent(core::Error error, std::uint32_t table,
+                                       const core::Identity& identity) const {
+    const auto add = [&error](const std::string& sentence) {
+        error.detail += (error.detail.empty() ? "" : " ") + sentence;
+    };
     if (table != 0) {
-        error.detail += error.detail.empty() ? "" : " ";
-        error.detail += "It is a change of table \"" + tables_[table] + "\".";
+        add("It is a change of table \"" + destinations_.TableName(table) + "\".");
+    }
+    if (identity.source != nullptr) {
+        add("Its identity is " + IdentityText(identity) + ".");
     }
     return core::Status(std::move(error));
 }
 
-core::Result<const Destination*> MessageSink::FindDestination(
-    const core::RelationSchema* relation) {
-    const core::Oid oid = relation != nullptr ? relation->oid : 0;
-    const std::uint32_t version = relation != nullptr ? relation->version : 0;
-    const auto found = destinations_.find(oid);
-    if (found != destinations_.end() && found->second.version == version) {
-        return &found->second;
+core::Status MessageSink::RedeliverOne(const core::Change& event,
+                                       std::optional<core::Error>& outcome) {
+    const std::uint64_t before = redelivered_;
+    core::Status status = Write(event);
+    if (status.ok() && redelivered_ == before) {
+        status = core::Status::Fail(core::kObjectNotInPrerequisiteState,
+                                    "the stream's options do not send such an event any more");
     }
-    const TableShape* shape = relation != nullptr ? FindShape(shapes_, *relation) : nullptr;
-    auto topic = MakeTopic(shape != nullptr && !shape->topic.empty() ? shape->topic : topic_,
-                           source_, relation);
-    if (!topic.ok()) {
-        return topic.TakeStatus();
+    if (status.ok()) {
+        return status;
     }
-    Destination& destination = destinations_[oid];
-    destination.version = version;
-    destination.topic = std::move(*topic);
-    destination.outbox = relation != nullptr && outbox_ && outbox_->IsTable(*relation);
-    if (events_) {
-        destination.counted_as = events_->AddTable(
-            relation != nullptr ? relation->schema + "." + relation->name : "message");
+    // What concerns the broker or this process ends it; what else is wrong keeps the letter.
+    const std::string_view kind = std::string_view(status.error().sqlstate).substr(0, 2);
+    if (!status.error().poison && (kind == "08" || kind == "57" || kind == "XX")) {
+        return status;
     }
-    if (relation != nullptr) {
-        std::string name = relation->schema + "." + relation->name;
-        // A number is never given to another table: messages under way carry it.
-        if (destination.table == 0 || tables_[destination.table] != name) {
-            destination.table = tables_.size() < kTables ? tables_.size() : 0;
-            if (destination.table != 0) {
-                tables_.push_back(std::move(name));
-            }
+    outcome = status.TakeError();
+    return core::Status::Ok();
+}
+
+core::Status MessageSink::Redeliver(std::span<const core::Change* const> events,
+                                    std::vector<std::optional<core::Error>>& outcomes) {
+    outcomes.assign(events.size(), std::nullopt);
+    if (group_) {
+        core::Error error;
+        error.sqlstate = core::kFeatureNotSupported;
+        error.message = "a stream with transactional delivery sends no letter again";
+        outcomes.assign(events.size(), error);
+        return core::Status::Ok();
+    }
+    transaction_ = window_.Open();
+    counting_ = false;
+    outcomes_ = &outcomes;
+    core::Status status;
+    for (std::size_t i = 0; i < events.size() && status.ok(); ++i) {
+        redelivering_ = static_cast<std::int32_t>(i);
+        status = RedeliverOne(*events[i], outcomes[i]);
+    }
+    redelivering_ = -1;
+    while (status.ok() && redelivered_under_way_ > 0) {
+        transport_->Flush();
+        status = Poll();
+        if (status.ok() && redelivered_under_way_ > 0) {
+            status = waiter_.Wait(transport_->wake_fd(), kDrainSliceMs);
         }
     }
-    return &destination;
+    outcomes_ = nullptr;
+    window_.Discard();
+    return status;
 }
 
 void MessageSink::Advance() {
@@ -616,8 +682,12 @@ core::Result<std::unique_ptr<sink::Sink>> MakeMessageSink(
     if (!shaping.ok()) {
         return shaping.TakeStatus();
     }
-    auto made =
-        std::make_unique<MessageSink>(options, std::move(*shaping), std::move(transport), waiter);
+    auto poison = ParsePoisonOptions("kafka", options.options_json);
+    if (!poison.ok()) {
+        return poison.TakeStatus();
+    }
+    auto made = std::make_unique<MessageSink>(options, std::move(*shaping), std::move(*poison),
+                                              std::move(transport), waiter);
     BV_RETURN_IF_ERROR(made->OpenEncoder(options, std::move(registry)));
     return std::unique_ptr<sink::Sink>(std::move(made));
 }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "format/encoder.hpp"
+#include "pipeline/letter.hpp"
 #include "pipeline/table_shape.hpp"
 #include "sink/registry/http.hpp"
 #include "sink/sink.hpp"
@@ -25,6 +26,7 @@ struct MessageSinkOptions {
     std::vector<TableShape> shapes;   // for the topics of tables that have one of their own
     core::Lsn start;                  // the slot's confirmed position
     std::uint32_t timeline = 0;       // of the WAL that is read
+    LetterBox* letters = nullptr;     // needed unless on_error is stop
 };
 
 // `registry`: where the format's schemas are registered; the format avro needs it.

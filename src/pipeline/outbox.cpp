@@ -65,8 +65,9 @@ core::Status NoMessage(std::string_view sqlstate, const core::Change& change, st
             ? "Table \"" + change.relation->schema + "." + change.relation->name + "\""
             : "Logical message \"" + std::string(change.prefix) + "\"";
     detail += " at WAL position " + core::ToString(change.lsn) + ".";
-    return core::Status::Fail(sqlstate, std::move(what), std::move(detail),
-                              "The option \"outbox\" says which columns make a message.");
+    return core::Status::Poison(
+        core::Status::Fail(sqlstate, std::move(what), std::move(detail),
+                           "The option \"outbox\" says which columns make a message."));
 }
 
 }  // namespace
@@ -226,7 +227,7 @@ core::Status Outbox::Fill(const core::Change& change) {
     }
     auto topic = MakeOutboxTopic(options_.topic, source_, fields_[kRoute].text);
     if (!topic.ok()) {
-        return topic.TakeStatus();
+        return core::Status::Poison(topic.TakeStatus());
     }
     message_.topic = std::move(*topic);
     message_.has_key = !fields_[kKey].null;

@@ -28,6 +28,8 @@ constexpr std::string_view kHeaderNames[kHeaderKinds] = {
     "event_id", "identity", "source",    "epoch",          "commit_lsn",  "xid",
     "ordinal",  "part",     "operation", "correlation_id", "traceparent",
 };
+constexpr const char* kOnError = "on_error";
+constexpr const char* kLetterTopic = "dead_letter.topic";
 // Nobody looks at the clock more often while nothing happens.
 constexpr std::int64_t kShortestHeartbeatMs = 1000;
 // Every event can be told from all others: `event` says it in its metadata, where it costs a
@@ -202,6 +204,49 @@ core::Status ReadTransactions(const json& object, BrokerOptions& options) {
     return core::Status::Ok();
 }
 
+core::Status ReadOnError(const json& value, PoisonOptions& poison) {
+    static const std::set<std::string> kNames{"dead_letter", "skip", "stop"};
+    const std::string text = value.is_string() ? value.get<std::string>() : value.dump();
+    if (!kNames.contains(text)) {
+        return Invalid("unknown policy \"" + text + "\" in option \"on_error\"",
+                       core::NearestHint(text, kNames, "policies"));
+    }
+    poison.on_error = text == "skip"   ? OnError::kSkip
+                      : text == "stop" ? OnError::kStop
+                                       : OnError::kDeadLetter;
+    return core::Status::Ok();
+}
+
+core::Result<PoisonOptions> ReadPoison(std::string_view sink, const json& object) {
+    PoisonOptions poison;
+    if (object.contains(kOnError)) {
+        BV_RETURN_IF_ERROR(ReadOnError(object[kOnError], poison));
+    }
+    if (object.contains(kLetterTopic)) {
+        if (sink != "kafka") {
+            return Invalid("option \"" + std::string(kLetterTopic) +
+                               "\" does not apply to the sink \"" + std::string(sink) + "\"",
+                           "Its letters are in the table bitvelocity.dead_letter.");
+        }
+        if (poison.on_error != OnError::kDeadLetter) {
+            return Invalid("option \"" + std::string(kLetterTopic) + "\" needs \"on_error\"",
+                           "Add \"on_error\": \"dead_letter\".");
+        }
+        BV_RETURN_IF_ERROR(ReadText(std::string(kLetterTopic), object[kLetterTopic], poison.topic));
+        BV_RETURN_IF_ERROR(CheckLetterTopic(poison.topic));
+    }
+    if (poison.on_error != OnError::kStop && object.contains("delivery") &&
+        object["delivery"] == "transactional") {
+        return core::Status::Fail(
+            core::kInvalidParameter,
+            "option \"on_error\" does not go with the delivery \"transactional\"",
+            "A message that the broker refuses undoes its whole Kafka transaction, and a letter or "
+            "a skipped event cannot be part of one.",
+            "Use \"on_error\": \"stop\", or \"delivery\": \"at_least_once\".");
+    }
+    return poison;
+}
+
 core::Status ReadProperty(const std::string& name, const json& value, BrokerOptions& options) {
     const std::string property = name.substr(kPropertyPrefix.size());
     if (sink::kafka::BelongsToConnectionFile(property)) {
@@ -280,6 +325,15 @@ core::Result<BrokerOptions> ParseBrokerOptions(std::string_view format,
     return Read(format, *object);
 }
 
+core::Result<PoisonOptions> ParsePoisonOptions(std::string_view sink,
+                                               const std::string& options_json) {
+    auto object = ParseObject(options_json);
+    if (!object.ok()) {
+        return object.TakeStatus();
+    }
+    return ReadPoison(sink, *object);
+}
+
 sink::registry::HttpOptions MakeRegistryOptions(const sink::ConnectionProperties& connection) {
     sink::registry::HttpOptions result;
     std::copy_if(connection.begin(), connection.end(), std::back_inserter(result.properties),
@@ -336,7 +390,7 @@ core::Status ValidateStreamOptions(const std::string& sink, const std::string& f
     const bool broker = sink == "kafka";
     std::set<std::string> known = format::EncoderOptionNames(format);
     known.insert(GuardOptionNames().begin(), GuardOptionNames().end());
-    known.insert("tables");
+    known.insert({"tables", kOnError, kLetterTopic});
     if (broker) {
         known.insert(ShapingNames().begin(), ShapingNames().end());
     }
@@ -357,6 +411,10 @@ core::Status ValidateStreamOptions(const std::string& sink, const std::string& f
             hint += " Properties of the client library are written kafka.<name>.";
         }
         return Invalid("unknown option \"" + name + "\"", std::move(hint));
+    }
+    auto poison = ReadPoison(sink, *object);
+    if (!poison.ok()) {
+        return poison.TakeStatus();
     }
     auto shapes = ParseTableShapes(sink, options_json);
     if (!shapes.ok()) {

@@ -15,6 +15,7 @@
 
 #include "core/change.hpp"
 #include "core/status.hpp"
+#include "pipeline/letter.hpp"
 #include "pipeline/outbox.hpp"
 #include "sink/connection_file.hpp"
 #include "sink/registry/http.hpp"
@@ -67,6 +68,10 @@ struct BrokerOptions {
 // Options of a stream whose sink is a broker; what belongs to the encoder is left to it. The format
 // decides which headers are there by default: those whose content its messages do not have.
 [[nodiscard]] core::Result<BrokerOptions> ParseBrokerOptions(std::string_view format,
+                                                             const std::string& options_json);
+
+// The options on_error and dead_letter.topic, of any sink.
+[[nodiscard]] core::Result<PoisonOptions> ParsePoisonOptions(std::string_view sink,
                                                              const std::string& options_json);
 
 [[nodiscard]] bool MatchesMessage(std::span<const std::string> patterns, std::string_view prefix);

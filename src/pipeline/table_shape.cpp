@@ -128,6 +128,7 @@ core::Result<TableShape> ReadTable(std::string_view sink, const std::string& tab
                                    const json& options) {
     TableShape shape;
     shape.table = table;
+    shape.text = options.dump();
     if (!options.is_object()) {
         return Invalid("option \"tables\" must be an object of objects: table \"" + table + "\"");
     }

@@ -44,6 +44,7 @@ struct TableShape {
     std::vector<std::string> exclude;
     std::map<std::string, Mask> masks;
     std::string filter;  // an SQL expression for the stream's own publication
+    std::string text;    // the JSON it was read from
 
     // As of the time when the options were given; see ResolveShape.
     core::Oid relation = 0;

@@ -106,6 +106,15 @@ core::Result<std::string> MakeOutboxTopic(std::string_view text, const core::Sou
     return Limited(std::move(topic));
 }
 
+core::Status CheckLetterTopic(std::string_view text) {
+    static const std::set<std::string> kKnown{"{stream}", "{database}"};
+    return Check(text, "dead_letter.topic", kKnown);
+}
+
+core::Result<std::string> MakeLetterTopic(std::string_view text, const core::Source& source) {
+    return MakeOutboxTopic(text, source, {});
+}
+
 std::string MakeStreamTopic(const core::Source& source, std::string_view kind) {
     std::string topic;
     AppendCleaned(topic, source.stream);

@@ -22,6 +22,11 @@ namespace bitvelocity::pipeline {
                                                         const core::Source& source,
                                                         std::string_view route);
 
+// Of dead letters: {stream} and {database} only. The name of a checked one.
+[[nodiscard]] core::Status CheckLetterTopic(std::string_view text);
+[[nodiscard]] core::Result<std::string> MakeLetterTopic(std::string_view text,
+                                                        const core::Source& source);
+
 // "<stream>.transaction" and the like: what is about the stream rather than about a table.
 [[nodiscard]] std::string MakeStreamTopic(const core::Source& source, std::string_view kind);
 

@@ -7,7 +7,10 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "core/change.hpp"
 #include "core/status.hpp"
@@ -50,6 +53,17 @@ class Sink {
     // Makes everything written durable or gives up at the deadline; only between transactions.
     virtual core::Status Drain(std::int64_t deadline_ms) = 0;
     [[nodiscard]] virtual Health health() const { return {}; }
+    // Sends letters again, with the identities they had, and waits for the end; between
+    // transactions, moves no position. One outcome an event: nothing, or why it stays a letter. A
+    // table's rows belong to the transaction that the caller has open.
+    virtual core::Status Redeliver(std::span<const core::Change* const> events,
+                                   std::vector<std::optional<core::Error>>& outcomes) {
+        core::Error error;
+        error.sqlstate = core::kFeatureNotSupported;
+        error.message = "the sink has no letters";
+        outcomes.assign(events.size(), error);
+        return core::Status::Ok();
+    }
 };
 
 }  // namespace bitvelocity::sink

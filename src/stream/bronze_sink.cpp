@@ -5,6 +5,8 @@
 #include "core/failpoint.hpp"
 #include "pg/boundary.hpp"
 #include "pg/spi.hpp"
+#include "pipeline/stream_options.hpp"
+#include "stream/careful_writer.hpp"
 #include "stream/shared.hpp"
 #include "stream/verbs.hpp"
 #include "trail/bronze_table.hpp"
@@ -14,10 +16,24 @@
 
 namespace bitvelocity::stream {
 
+// How a table is written: at once, or so that single rows may be refused.
+struct BronzeSink::TableWriter {
+    std::unique_ptr<trail::BronzeWriter> direct;
+    std::unique_ptr<CarefulWriter> careful;
+
+    void Write(const core::Change& change) {
+        careful != nullptr ? careful->Write(change) : direct->Write(change);
+    }
+    void Flush() { careful != nullptr ? careful->Flush() : direct->Flush(); }
+    [[nodiscard]] std::uint64_t rows() const {
+        return careful != nullptr ? careful->rows() : direct->rows();
+    }
+};
+
 // One bronze transaction. The writers go before the transaction that they live in.
 struct BronzeSink::Batch {
     std::optional<pg::TransactionScope> transaction;
-    std::map<core::Oid, std::unique_ptr<trail::BronzeWriter>> writers;
+    std::map<core::Oid, std::unique_ptr<TableWriter>> writers;
     std::uint64_t rows = 0;
 
     ~Batch() { writers.clear(); }
@@ -43,10 +59,16 @@ class MemoryInTransaction {
 
 }  // namespace
 
-BronzeSink::BronzeSink(const Definition& definition, sink::Waiter& waiter)
+BronzeSink::BronzeSink(const Definition& definition, const core::Source& source,
+                       sink::Waiter& waiter, pipeline::LetterBox& letters)
     : stream_id_(definition.stream_id),
       own_publications_(definition.own_publications),
-      waiter_(waiter) {
+      source_(source),
+      waiter_(waiter),
+      letters_(letters),
+      on_error_(
+          pg::ValueOrThrow(pipeline::ParsePoisonOptions(definition.sink, definition.options_json))
+              .on_error) {
     for (const StreamTable& table : definition.tables) {
         if (table.bronze != 0) {
             bronze_of_[table.relation] = table.bronze;
@@ -80,6 +102,10 @@ core::Status BronzeSink::OpenBatch() {
     if (!joined_) {
         batch_->transaction.emplace();
     }
+    return LockTables();
+}
+
+core::Status BronzeSink::LockTables() {
     for (const core::Oid table : bronze_tables_) {
         BV_RETURN_IF_ERROR(LockTable(table));
     }
@@ -162,8 +188,14 @@ core::Status BronzeSink::Write(const core::Change& change) {
         }
         // It has to outlive the SPI connection that a copy of existing rows reads through.
         const MemoryInTransaction memory;
-        writer = std::make_unique<trail::BronzeWriter>(found->second);
-        writer->Lock();
+        writer = std::make_unique<TableWriter>();
+        if (on_error_ == pipeline::OnError::kStop) {
+            writer->direct = std::make_unique<trail::BronzeWriter>(found->second);
+            writer->direct->Lock();
+        } else {
+            writer->careful = std::make_unique<CarefulWriter>(
+                found->second, source_, letters_, on_error_ == pipeline::OnError::kSkip);
+        }
     }
     writer->Write(change);
     ++batch_->rows;
@@ -221,6 +253,32 @@ void BronzeSink::CommitBatch() {
     for (const core::Oid table : written) {
         worker::Signal(MyDatabaseId, table);
     }
+}
+
+core::Status BronzeSink::Redeliver(std::span<const core::Change* const> events,
+                                   std::vector<std::optional<core::Error>>& outcomes) {
+    outcomes.assign(events.size(), std::nullopt);
+    BV_RETURN_IF_ERROR(LockTables());
+    std::set<core::Oid> written;
+    for (std::size_t i = 0; i < events.size(); ++i) {
+        const core::RelationSchema* relation = events[i]->relation;
+        const auto found = relation != nullptr ? bronze_of_.find(relation->oid) : bronze_of_.end();
+        if (found == bronze_of_.end()) {
+            core::Error error;
+            error.sqlstate = core::kObjectNotInPrerequisiteState;
+            error.message = "the table is not in the stream any more";
+            outcomes[i] = std::move(error);
+            continue;
+        }
+        outcomes[i] = TryRow(found->second, *events[i]);
+        if (!outcomes[i]) {
+            written.insert(found->second);
+        }
+    }
+    for (const core::Oid table : written) {
+        worker::SignalAtCommit(table);
+    }
+    return core::Status::Ok();
 }
 
 void BronzeSink::Join() {

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "pg/scopes.hpp"
+#include "pipeline/letter.hpp"
 #include "sink/sink.hpp"
 #include "stream/definition.hpp"
 #include "trail/bronze_writer.hpp"
@@ -26,8 +27,10 @@ inline constexpr std::uint64_t kGroupRows = 5000;
 
 class BronzeSink final : public sink::Sink {
   public:
-    // Makes the stream's origin where there is none; outside a transaction.
-    BronzeSink(const Definition& definition, sink::Waiter& waiter);
+    // Makes the stream's origin where there is none; outside a transaction. `letters`: for rows
+    // that a table refuses, as the option on_error says.
+    BronzeSink(const Definition& definition, const core::Source& source, sink::Waiter& waiter,
+               pipeline::LetterBox& letters);
     ~BronzeSink() override;
 
     core::Result<core::Lsn> ResumePosition() override { return durable_; }
@@ -41,6 +44,8 @@ class BronzeSink final : public sink::Sink {
     core::Status Drain(std::int64_t deadline_ms) override;
     // Not reachable: somebody else keeps a bronze table locked.
     [[nodiscard]] sink::Health health() const override;
+    core::Status Redeliver(std::span<const core::Change* const> events,
+                           std::vector<std::optional<core::Error>>& outcomes) override;
 
     // While joined, rows go into the transaction that the caller has open and will commit (with the
     // position set by Join's end): the copy of existing rows.
@@ -50,8 +55,10 @@ class BronzeSink final : public sink::Sink {
 
   private:
     struct Batch;
+    struct TableWriter;
 
     core::Status OpenBatch();
+    core::Status LockTables();
     core::Status LockTable(core::Oid table);
     // A change of a table that the stream does not know: its publication may have got it since.
     core::Status MeetUnknown(const core::RelationSchema& relation);
@@ -59,7 +66,10 @@ class BronzeSink final : public sink::Sink {
 
     std::int32_t stream_id_;
     bool own_publications_;
+    core::Source source_;
     sink::Waiter& waiter_;
+    pipeline::LetterBox& letters_;
+    pipeline::OnError on_error_;
     std::set<core::Oid> strangers_;
     std::string blocked_;
     std::map<core::Oid, core::Oid> bronze_of_;

@@ -11,6 +11,7 @@
 #include "pipeline/stream_options.hpp"
 #include "sink/memory.hpp"
 #include "stream/bronze_sink.hpp"
+#include "stream/dead_letters.hpp"
 #include "stream/definition.hpp"
 #include "stream/shaping.hpp"
 #include "stream/snapshot.hpp"
@@ -53,6 +54,8 @@ class Delivery final : public sink::Waiter {
   private:
     void ReportLostSlot();
     void ServeDrain();
+    void ServeRedrive();
+    bool RedriveSome();
     void NoteStop();
     void Publish();
     void ReportHealth();
@@ -62,6 +65,7 @@ class Delivery final : public sink::Waiter {
     Entry* entry_;
     Definition definition_;
     core::Source source_;
+    std::unique_ptr<DeadLetters> letters_;
     std::unique_ptr<sink::Sink> sink_;
     BronzeSink* bronze_ = nullptr;
     std::unique_ptr<sink::Sink> filter_;
@@ -96,8 +100,9 @@ void Delivery::OpenSink() {
         shaper_ = std::make_unique<pipeline::Shaper>(
             shapes, pipeline::NeedsSalt(shapes) ? LoadSalt(definition_) : std::string());
     }
+    letters_ = std::make_unique<DeadLetters>(definition_, source_, entry_, shapes);
     if (definition_.sink == "bronze") {
-        auto bronze = std::make_unique<BronzeSink>(definition_, *this);
+        auto bronze = std::make_unique<BronzeSink>(definition_, source_, *this, *letters_);
         bronze_ = bronze.get();
         sink_ = std::move(bronze);
     } else if (definition_.sink == "memory") {
@@ -110,6 +115,7 @@ void Delivery::OpenSink() {
         options.shapes = shapes;
         options.start.value = entry_->slot_start_lsn.load();
         options.timeline = GetWALInsertionTimeLine();
+        options.letters = letters_.get();
         sink_ = pg::ValueOrThrow(pipeline::MakeMessageSink(
             options, LoadTransport(definition_, source_), *this, LoadRegistry(definition_)));
     }
@@ -322,6 +328,58 @@ void Delivery::ServeDrain() {
     }
 }
 
+// Letters that somebody asked for, between transactions.
+void Delivery::ServeRedrive() {
+    if (!entry_->redrive.load() || pipeline_->in_transaction()) {
+        return;
+    }
+    entry_->redrive.store(false);
+    pg::ThrowIfError(pipeline_->Boundary(true));
+    while (RedriveSome()) {
+        NoteStop();
+        if (entry_->stop.load()) {
+            return;  // the next process looks by itself
+        }
+    }
+}
+
+// False: there are no more. Rows of tables and the mark that they are there commit together; what a
+// broker has acknowledged is marked afterwards, and may be sent again if the mark is lost.
+bool Delivery::RedriveSome() {
+    std::optional<pg::TransactionScope> transaction;
+    transaction.emplace();
+    std::vector<DeadLetters::Requested> letters = letters_->NextRequested();
+    if (letters.empty()) {
+        transaction->Commit();
+        return false;
+    }
+    if (bronze_ == nullptr) {
+        transaction->Commit();
+        transaction.reset();
+    }
+    std::vector<const core::Change*> events;
+    for (const DeadLetters::Requested& letter : letters) {
+        if (letter.event != nullptr) {
+            events.push_back(&letter.event->change());
+        }
+    }
+    std::vector<std::optional<core::Error>> outcomes;
+    pg::ThrowIfError(sink_->Redeliver(events, outcomes));
+    auto outcome = outcomes.begin();
+    for (DeadLetters::Requested& letter : letters) {
+        if (letter.event != nullptr) {
+            letter.outcome = std::move(*outcome++);
+        }
+    }
+    pg::ThrowIfError(core::PassFailpoint(core::Failpoint::letters_redriven));
+    if (!transaction) {
+        transaction.emplace();
+    }
+    letters_->Settle(letters);
+    transaction->Commit();
+    return true;
+}
+
 void Delivery::Deliver() {
     Receiver receiver{};
     const bool open =
@@ -334,6 +392,7 @@ void Delivery::Deliver() {
         ClearError(entry_);
     }
     entry_->started_at.store(GetCurrentTimestamp());
+    entry_->redrive.store(true);  // what was asked for before
     rate_since_us_ = worker::Now();
     std::int64_t empty_since_us = 0;
     for (;;) {
@@ -352,6 +411,7 @@ void Delivery::Deliver() {
             pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_fed));
             Publish();
             ServeDrain();
+            ServeRedrive();
             pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_published));
             pg::Call([]() { CHECK_FOR_INTERRUPTS(); });
             empty_since_us = 0;
@@ -368,6 +428,7 @@ void Delivery::Deliver() {
         pg::ThrowIfError(pipeline_->Boundary(idle));
         Publish();
         ServeDrain();
+        ServeRedrive();
         std::int64_t timeout = kMoreSoonMs;
         if (idle && entry_->drain_until_us.load() != 0) {
             timeout = kDrainMs;

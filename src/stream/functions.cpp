@@ -137,6 +137,12 @@ BV_FUNCTION(bitvelocity_create_bronze) {
     PG_RETURN_OID(bronze);
 }
 
+BV_FUNCTION(bitvelocity_redrive_dead_letter) {
+    RequireArgument(fcinfo, 0, "stream");
+    const bool all = PG_ARGISNULL(1);
+    PG_RETURN_INT64(RedriveDeadLetters(TextArgument(fcinfo, 0), all ? 0 : PG_GETARG_DATUM(1), all));
+}
+
 BV_FUNCTION(bitvelocity_adopt_streams) {
     RequireArgument(fcinfo, 0, "existing_rows");
     PG_RETURN_INT32(AdoptStreams(PG_GETARG_BOOL(0)));
@@ -180,8 +186,8 @@ BV_FUNCTION(bitvelocity_stream_activity) {
             if (!mine) {
                 continue;
             }
-            Datum values[18] = {};
-            bool nulls[18] = {};
+            Datum values[19] = {};
+            bool nulls[19] = {};
             values[0] = Int32GetDatum(entry.stream_id);
             values[1] = CStringGetTextDatum(StateName(static_cast<State>(entry.state.load())));
             values[2] = Int32GetDatum(entry.decoder_pid.load());
@@ -204,6 +210,7 @@ BV_FUNCTION(bitvelocity_stream_activity) {
             values[15] = Int64GetDatum(static_cast<std::int64_t>(entry.wal_limit.load()));
             values[16] = Float8GetDatum(static_cast<double>(entry.wal_free.load()));
             values[17] = Float8GetDatum(static_cast<double>(entry.retained_rate.load()));
+            values[18] = Int64GetDatum(static_cast<std::int64_t>(entry.poison_events.load()));
             tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
         }
     });

@@ -79,6 +79,11 @@ struct Entry {
     std::atomic<std::int64_t>
         last_commit_at;                    // deliverer, TimestampTz of the newest commit delivered
     std::atomic<std::uint64_t> rate_x100;  // deliverer, rows per second * 100 over the last second
+    // deliverer: events that could not be delivered (letters, skipped) since the server's start;
+    // when the log was told last, of worker::Now()
+    std::atomic<std::uint64_t> poison_events;
+    std::atomic<std::int64_t> poison_logged_us;
+    std::atomic<bool> redrive;                  // committing backends: letters are to be sent again
     std::atomic<std::uint64_t> snapshot_rows;   // deliverer: rows copied so far
     std::atomic<std::uint64_t> snapshot_total;  // deliverer: estimate, 0 unknown
 

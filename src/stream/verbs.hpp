@@ -44,6 +44,10 @@ std::int32_t AdoptStreams(bool existing_rows);
 core::Oid CreateBronze(core::Oid source, const std::string& target,
                        const std::string& on_missing_key);
 
+// Letters of the stream (`all`, or a bigint[] of their ids) are sent again after the commit;
+// returns how many.
+std::int64_t RedriveDeadLetters(const std::string& stream, std::uintptr_t ids, bool all);
+
 // False at the timeout. Waits for the stream to run and for everything before `lsn` to be durable.
 bool WaitForStream(const std::string& name, std::uint64_t lsn, std::int64_t timeout_ms);
 

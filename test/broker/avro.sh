@@ -118,6 +118,20 @@ curl -fsS -X PUT -H 'Content-Type: application/json' -d '{"compatibility": "NONE
 check "it goes on by itself when the registry allows it" synced a
 is "the change was kept" "$(messages a.public.orders | tail -n 1 | grep -c '"note": 5')" 1
 
+# The same with letters: only what has the new schema waits
+curl -fsS -X PUT -H 'Content-Type: application/json' -d '{"compatibility": "BACKWARD"}' "$url/config/a.public.orders-value" >/dev/null
+sql -c "SELECT bitvelocity.pause_stream('a')" >/dev/null
+eventually "paused for new options" state_is paused a
+sql -c "SELECT bitvelocity.alter_stream('a', options => '{\"on_error\": \"dead_letter\"}')" -c "SELECT bitvelocity.resume_stream('a')" >/dev/null
+sql -c "ALTER TABLE orders ALTER COLUMN note TYPE text USING note::text" -c "UPDATE orders SET note = 'six' WHERE id = 60" -c "DELETE FROM orders WHERE id = 61"
+check "with dead_letter an incompatible schema stops nothing" synced a
+is "its events are letters" "$(sql -c "SELECT count(*), bool_and(sqlstate = '0A000' AND error LIKE '%not compatible with subject \"a.public.orders-value\"') FROM bitvelocity.dead_letter")" "2|t"
+curl -fsS -X PUT -H 'Content-Type: application/json' -d '{"compatibility": "NONE"}' "$url/config/a.public.orders-value" >/dev/null
+sql -c "SELECT bitvelocity.redrive_dead_letter('a')" >/dev/null
+redriven() { [ "$(sql -c "SELECT count(*) FROM bitvelocity.dead_letter WHERE redriven_at IS NOT NULL")" = 2 ]; }
+eventually "they are sent again when the registry allows it" redriven
+is "encoded with the schema that they have" "$(messages a.public.orders | tail -n 2 | grep -c '"note": "six"')" 1
+
 # Only looked up
 sql -c "CREATE TABLE strict (id int PRIMARY KEY)" -c "INSERT INTO strict VALUES (1)" \
     -c "SELECT bitvelocity.create_stream('s', ARRAY['strict']::regclass[], sink => 'kafka', format => 'avro', options => '{\"avro.auto_register\": false, \"avro.shape\": \"flat\", \"avro.subject\": \"record\"}')" >/dev/null

@@ -65,6 +65,13 @@ SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], sink => 'bron
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"wal_limit": "10 gb"}')$$);
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"wal_policy": "drop"}')$$);
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"catalog_xmin_limit": 0}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"on_error": "dead_leter"}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"on_error": true}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"on_eror": "skip"}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"on_error": "dead_letter", "dead_letter.topic": "x"}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], sink => 'kafka', options => '{"dead_letter.topic": "x"}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], sink => 'kafka', options => '{"on_error": "dead_letter", "dead_letter.topic": "{table}"}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], sink => 'kafka', options => '{"on_error": "dead_letter", "delivery": "transactional"}')$$);
 
 -- What leaves of a table
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"tables": {"stream_test.t": {"exlude": ["v"]}}}')$$);
@@ -82,6 +89,8 @@ SELECT refusal($$SELECT resync_stream(NULL)$$);
 SELECT refusal($$SELECT drain_stream(NULL)$$);
 SELECT refusal($$SELECT drain_stream('missing', NULL)$$);
 SELECT refusal($$SELECT adopt_streams(NULL)$$);
+SELECT refusal($$SELECT redrive_dead_letter(NULL)$$);
+SELECT refusal($$SELECT redrive_dead_letter('missing')$$);
 SELECT count(*) FROM stream_status;
 
 -- Rights
@@ -93,12 +102,15 @@ SELECT bitvelocity.adopt_streams();
 SELECT bitvelocity.resync_stream('a');
 SELECT * FROM bitvelocity.stream_status;
 SELECT * FROM bitvelocity.stream;
+SELECT * FROM bitvelocity.dead_letter;
+SELECT bitvelocity.redrive_dead_letter('a');
 RESET ROLE;
 GRANT USAGE ON SCHEMA stream_test TO regress_stream_user;
 SELECT grant_admin('regress_stream_user') IS NOT NULL;
 SET ROLE regress_stream_user;
 SELECT stream_test.refusal($$SELECT bitvelocity.create_stream('a', ARRAY['stream_test.t']::regclass[])$$);
 SELECT stream_test.refusal($$SELECT bitvelocity.create_bronze('stream_test.t')$$);
+SELECT * FROM bitvelocity.dead_letter;
 RESET ROLE;
 DROP OWNED BY regress_stream_user;
 DROP ROLE regress_stream_user;

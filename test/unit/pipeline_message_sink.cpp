@@ -34,6 +34,7 @@ struct Broker {
     std::size_t room = 1000000;
     std::deque<std::size_t> acknowledge;  // indexes of messages, served by the next Poll
     std::size_t fail = SIZE_MAX;
+    bool poison = true;
     core::Status poll_status() const { return fatal ? Fatal() : core::Status::Ok(); }
     bool fatal = false;
     int flushes = 0;
@@ -80,6 +81,7 @@ class FakeTransport final : public sink::Transport {
             error.sqlstate = core::kProgramLimitExceeded;
             error.message = "too large";
             error.detail = "5000000 bytes.";
+            error.poison = broker_.poison;
             handler.OnFailure(broker_.messages[std::exchange(broker_.fail, SIZE_MAX)].tag, error);
         }
         return broker_.poll_status();
@@ -94,6 +96,34 @@ class FakeTransport final : public sink::Transport {
 
   private:
     Broker& broker_;
+};
+
+// What a stream has given up, as a table and a log would have it.
+class FakeLetters final : public LetterBox {
+  public:
+    void Note(const Letter& letter) override {
+        ++noted;
+        errors.push_back(letter.error.message);
+    }
+    core::Status Store(const Letter& letter) override {
+        waiting.push_back(IdentityText(letter.change.identity) + " " + std::string(letter.topic) +
+                          " " + (letter.has_key ? std::string(letter.key) : "-") + " " +
+                          ChangeJson(letter.change));
+        return core::Status::Ok();
+    }
+    core::Status Flush() override {
+        if (fail) {
+            return core::Status::Fail(core::kConnectionFailure, "no room for letters");
+        }
+        stored.insert(stored.end(), waiting.begin(), waiting.end());
+        waiting.clear();
+        return core::Status::Ok();
+    }
+    int noted = 0;
+    bool fail = false;
+    std::vector<std::string> errors;
+    std::vector<std::string> waiting;
+    std::vector<std::string> stored;
 };
 
 // Acknowledges the oldest message at each wait, and refuses once told to stop.
@@ -131,6 +161,7 @@ class MessageSinkTest : public testing::Test {
         settings.format = format;
         settings.options_json = options;
         settings.start = Lsn{0x50};
+        settings.letters = &letters_;
         auto made = MakeMessageSink(settings, std::make_unique<FakeTransport>(broker_), waiter_);
         ASSERT_TRUE(made.ok()) << made.error().message;
         sink_ = std::move(*made);
@@ -196,6 +227,7 @@ class MessageSinkTest : public testing::Test {
     }
 
     Broker broker_;
+    FakeLetters letters_;
     FakeWaiter waiter_{broker_};
     std::unique_ptr<sink::Sink> sink_;
     core::Source source_;
@@ -306,6 +338,148 @@ TEST_F(MessageSinkTest, ACharacterThatNoEncoderTakesNamesItsTable) {
     const core::Status status = Insert(orders_, "1", "\xff\xfe");
     ASSERT_FALSE(status.ok());
     EXPECT_NE(status.error().detail.find("\"public.orders\""), std::string::npos);
+}
+
+TEST_F(MessageSinkTest, AnErrorTellsTheEventsIdentity) {
+    Make();
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    broker_.fail = 0;
+    const core::Status status = sink_->Poll();
+    ASSERT_FALSE(status.ok());
+    EXPECT_NE(status.error().detail.find("Its identity is 3:0/100:42:1:0."), std::string::npos)
+        << status.error().detail;
+}
+
+constexpr char kLetters[] = R"({"on_error": "dead_letter"})";
+constexpr char kTopicOfLetters[] = R"({"on_error": "dead_letter", "dead_letter.topic": "dead"})";
+
+// The position waits for the letter as it would for an acknowledgement.
+TEST_F(MessageSinkTest, AMessageThatIsRefusedBecomesALetterBeforeThePositionPassesIt) {
+    Make("flat", kLetters);
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    ASSERT_TRUE(Insert(items_, "2", "é").ok());
+    ASSERT_TRUE(Insert(orders_, "3").ok());
+    Commit(0x110);
+    broker_.acknowledge = {0, 2};
+    broker_.fail = 1;
+    letters_.fail = true;
+    EXPECT_FALSE(sink_->Poll().ok());
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x50});
+    letters_.fail = false;
+    ASSERT_TRUE(sink_->Poll().ok());
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+    ASSERT_EQ(letters_.stored.size(), 1u);
+    EXPECT_EQ(
+        letters_.stored[0],
+        "3:0/100:42:2:0 s_1.public.items {\"id\":\"2\"} "
+        R"({"before":null,"before_is_key":false,"after":{"id":"2","note":"é"},"unchanged":[]})");
+    EXPECT_EQ(letters_.noted, 1);
+    EXPECT_TRUE(sink_->settled());
+}
+
+TEST_F(MessageSinkTest, WhatNoEncoderTakesBecomesALetterAndTheRestGoesOn) {
+    Make("event", kLetters);
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1", "\xff\xfe").ok());
+    ASSERT_TRUE(Insert(orders_, "2").ok());
+    Commit(0x110);
+    EXPECT_EQ(broker_.messages.size(), 1u);
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x50});
+    Acknowledge({0});
+    EXPECT_EQ(letters_.stored.size(), 1u);
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+}
+
+TEST_F(MessageSinkTest, WhatIsNotOfTheEventStopsTheStreamUnderEveryPolicy) {
+    Make("flat", kLetters);
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1").ok());
+    broker_.fail = 0;
+    broker_.poison = false;
+    EXPECT_FALSE(sink_->Poll().ok());
+    EXPECT_EQ(letters_.noted, 0);
+}
+
+TEST_F(MessageSinkTest, SkippedEventsAreCountedAndLeaveNothing) {
+    Make("flat", R"({"on_error": "skip"})");
+    OneRow(0x100, 0x110);
+    broker_.fail = 0;
+    ASSERT_TRUE(sink_->Poll().ok());
+    EXPECT_EQ(letters_.noted, 1);
+    EXPECT_TRUE(letters_.stored.empty());
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+}
+
+TEST_F(MessageSinkTest, ATopicOfLettersIsAcknowledgedLikeAnyOther) {
+    Make("flat", kTopicOfLetters);
+    OneRow(0x100, 0x110);
+    broker_.fail = 0;
+    ASSERT_TRUE(sink_->Poll().ok());
+    ASSERT_EQ(broker_.messages.size(), 2u);
+    EXPECT_EQ(broker_.messages[1].topic, "dead");
+    EXPECT_EQ(broker_.messages[1].key, broker_.messages[0].key);
+    EXPECT_EQ(broker_.messages[1].headers,
+              "stream=s:1;table=public.orders;topic=s_1.public.orders;operation=INSERT;"
+              "identity=3:0/100:42:1:0;sqlstate=54000;error=too large;detail=5000000 bytes. It is "
+              "a change of table \"public.orders\". Its identity is 3:0/100:42:1:0.;");
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x50});
+    Acknowledge({1});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+    EXPECT_TRUE(letters_.stored.empty());
+}
+
+TEST_F(MessageSinkTest, ALetterThatItsTopicRefusesGoesIntoTheTable) {
+    Make("flat", kTopicOfLetters);
+    OneRow(0x100, 0x110);
+    broker_.fail = 0;
+    ASSERT_TRUE(sink_->Poll().ok());
+    broker_.fail = 1;
+    ASSERT_TRUE(sink_->Poll().ok());
+    EXPECT_EQ(letters_.stored.size(), 1u);
+    EXPECT_EQ(letters_.noted, 1);
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+}
+
+TEST_F(MessageSinkTest, ALetterIsSentAgainWithItsIdentityAndMovesNoPosition) {
+    Make("flat", kLetters);
+    OneRow(0x100, 0x110);
+    Acknowledge({0});
+    const core::Value values[] = {{core::ValueKind::kText, "7"}, {core::ValueKind::kText, "n"}};
+    core::Change change;
+    change.relation = &orders_;
+    change.after = values;
+    change.identity = {&source_, Lsn{0x80}, 41, 5, 0};
+    auto read = ReadLetter(WriteLetter(change, nullptr), 99, &source_);
+    ASSERT_TRUE(read.ok());
+    waiter_.next = 1;
+    std::vector<std::optional<core::Error>> outcomes;
+    const core::Change* events[] = {&read->event->change()};
+    ASSERT_TRUE(sink_->Redeliver(events, outcomes).ok());
+    ASSERT_EQ(broker_.messages.size(), 2u);
+    EXPECT_NE(broker_.messages[1].headers.find("3:0/80:41:5:0"), std::string::npos);
+    ASSERT_EQ(outcomes.size(), 1u);
+    EXPECT_FALSE(outcomes[0].has_value());
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+    OneRow(0x200, 0x210);
+    Acknowledge({2});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x210});
+}
+
+TEST_F(MessageSinkTest, ALetterThatIsRefusedAgainSaysWhy) {
+    Make("event", kLetters);
+    const core::Value values[] = {{core::ValueKind::kText, "\xff"}, {core::ValueKind::kNull, {}}};
+    core::Change change;
+    change.relation = &orders_;
+    change.after = values;
+    change.identity = {&source_, Lsn{0x80}, 41, 5, 0};
+    std::vector<std::optional<core::Error>> outcomes;
+    const core::Change* events[] = {&change};
+    ASSERT_TRUE(sink_->Redeliver(events, outcomes).ok());
+    ASSERT_TRUE(outcomes[0].has_value());
+    EXPECT_TRUE(letters_.stored.empty());
+    EXPECT_EQ(letters_.noted, 0);
 }
 
 TEST_F(MessageSinkTest, AFatalErrorOfTheTransportEndsTheSink) {

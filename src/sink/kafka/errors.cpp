@@ -11,6 +11,7 @@ constexpr std::size_t kShownKeyBytes = 200;
 struct Meaning {
     std::string_view sqlstate;
     std::string hint;
+    bool poison = false;
 };
 
 Meaning Classify(rd_kafka_resp_err_t code) {
@@ -19,7 +20,8 @@ Meaning Classify(rd_kafka_resp_err_t code) {
         case RD_KAFKA_RESP_ERR_RECORD_LIST_TOO_LARGE:
             return {core::kProgramLimitExceeded,
                     "Raise max.message.bytes of the topic and the stream's option "
-                    "kafka.message.max.bytes, or keep kafka.batch.size below the topic's limit."};
+                    "kafka.message.max.bytes, or keep kafka.batch.size below the topic's limit.",
+                    true};
         case RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED:
         case RD_KAFKA_RESP_ERR_CLUSTER_AUTHORIZATION_FAILED:
         case RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED:
@@ -35,8 +37,10 @@ Meaning Classify(rd_kafka_resp_err_t code) {
         case RD_KAFKA_RESP_ERR_TOPIC_EXCEPTION:
         case RD_KAFKA_RESP_ERR__INVALID_ARG:
             return {core::kInvalidParameter, "Check the stream's option topic."};
-        case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
         case RD_KAFKA_RESP_ERR_INVALID_RECORD:
+            return {core::kObjectNotInPrerequisiteState,
+                    "The broker refuses such messages; compacted topics need a key.", true};
+        case RD_KAFKA_RESP_ERR_POLICY_VIOLATION:
         case RD_KAFKA_RESP_ERR_INVALID_MSG:
         case RD_KAFKA_RESP_ERR_INVALID_CONFIG:
             return {core::kObjectNotInPrerequisiteState,
@@ -62,6 +66,7 @@ core::Error MessageError(rd_kafka_resp_err_t code, const FailedMessage& message)
     }
     error.detail += '.';
     error.hint = std::move(meaning.hint);
+    error.poison = meaning.poison;
     return error;
 }
 

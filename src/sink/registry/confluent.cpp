@@ -104,6 +104,8 @@ Answer ReadAnswer(const Response& response, std::string_view subject) {
                                : "the schema registry refuses the schema of subject " + quoted;
     answer.error.detail = Reason(body, response);
     answer.error.hint = Hint(status);
+    // Not what somebody may still register or allow without a change of the schema.
+    answer.error.poison = status == 409 || status == 422;
     return answer;
 }
 
