@@ -46,7 +46,7 @@ class MessageSink final : public sink::Sink,
                           format::avro::SchemaIds,
                           Refusals::Sender {
   public:
-    MessageSink(const MessageSinkOptions& options, BrokerOptions shaping, PoisonOptions poison,
+    MessageSink(const MessageSinkOptions& options, BrokerOptions shaping,
                 std::unique_ptr<sink::Transport> transport, sink::Waiter& waiter)
         : source_(options.source),
           headers_(std::move(shaping.headers), options.source),
@@ -59,7 +59,7 @@ class MessageSink final : public sink::Sink,
           waiter_(waiter),
           window_(options.start),
           durable_(options.start),
-          refusals_(std::move(poison), source_, options.letters, window_, *this),
+          refusals_(std::move(shaping.poison), source_, options.letters, window_, *this),
           destinations_(std::move(shaping.topic), options.shapes, options.source) {
         if (shaping.transactions.enabled) {
             group_.emplace(shaping.transactions, options.source.epoch, options.timeline,
@@ -634,10 +634,10 @@ core::Status MessageSink::RedeliverOne(const core::Change& event,
 core::Status MessageSink::Redeliver(std::span<const core::Change* const> events,
                                     std::vector<std::optional<core::Error>>& outcomes) {
     outcomes.assign(events.size(), std::nullopt);
-    if (group_) {
+    if (!refusals_.keeps()) {
         core::Error error;
-        error.sqlstate = core::kFeatureNotSupported;
-        error.message = "a stream with transactional delivery sends no letter again";
+        error.sqlstate = core::kObjectNotInPrerequisiteState;
+        error.message = "the stream stops at what the broker refuses, so it sends no letter again";
         outcomes.assign(events.size(), error);
         return core::Status::Ok();
     }
@@ -682,12 +682,8 @@ core::Result<std::unique_ptr<sink::Sink>> MakeMessageSink(
     if (!shaping.ok()) {
         return shaping.TakeStatus();
     }
-    auto poison = ParsePoisonOptions("kafka", options.options_json);
-    if (!poison.ok()) {
-        return poison.TakeStatus();
-    }
-    auto made = std::make_unique<MessageSink>(options, std::move(*shaping), std::move(*poison),
-                                              std::move(transport), waiter);
+    auto made =
+        std::make_unique<MessageSink>(options, std::move(*shaping), std::move(transport), waiter);
     BV_RETURN_IF_ERROR(made->OpenEncoder(options, std::move(registry)));
     return std::unique_ptr<sink::Sink>(std::move(made));
 }

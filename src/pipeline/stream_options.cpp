@@ -297,6 +297,11 @@ core::Result<BrokerOptions> Read(std::string_view format, const json& object) {
         }
     }
     BV_RETURN_IF_ERROR(ReadTransactions(object, options));
+    auto poison = ReadPoison("kafka", object);
+    if (!poison.ok()) {
+        return poison.TakeStatus();
+    }
+    options.poison = std::move(*poison);
     // What was sent before a restart in the middle of a transaction is not seen, so not counted.
     if (options.transactions.enabled && options.transaction_metadata) {
         return Invalid(
@@ -365,6 +370,7 @@ sink::TransportOptions MakeTransportOptions(const BrokerOptions& options,
                  });
     result.properties.insert(result.properties.end(), options.properties.begin(),
                              options.properties.end());
+    result.outlives_failures = options.poison.on_error != OnError::kStop;
     if (options.transactions.enabled) {
         // The promoted standby of a server has its id, a copy that was given another one does not.
         result.transactional_id = "bitvelocity-" + std::to_string(source.system_identifier) + "-" +

@@ -55,6 +55,7 @@ struct BrokerOptions {
     std::string topic = "{stream}.{schema}.{table}";
     std::vector<HeaderKind> headers;  // sorted
     TransactionOptions transactions;
+    PoisonOptions poison;
     bool transaction_metadata = false;
     std::int64_t heartbeat_ms = 0;  // 0: none
     bool schema_changes = false;

@@ -92,6 +92,9 @@ struct TransportOptions {
     // share; progress is kept under it as key in `progress_topic`.
     std::string transactional_id;
     std::string progress_topic;
+    // Messages that are refused are the caller's to see to, and what is queued behind them is sent;
+    // else nothing is sent behind them, and the transport is of no further use.
+    bool outlives_failures = false;
 };
 
 // The one entry of a transport's shared object. On failure returns null and fills `error`.

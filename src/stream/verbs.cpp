@@ -32,7 +32,7 @@ struct StreamRow {
     bool own_publications = false;
     std::string phase;
     bool home = false;
-    bool at_least_once = true;  // else in Kafka transactions
+    bool survives = false;  // goes on after events that cannot be delivered
 };
 
 void RequireLogicalWal() {
@@ -78,8 +78,8 @@ StreamRow LockStream(const std::string& name) {
     pg::SpiScope spi;
     const pg::Rows rows = spi.Execute(
         "SELECT stream_id, sink, format, own_publications, phase, bitvelocity.stream_is_home("
-        "system_identifier, database_oid, catalog_oid), options -> 'delivery' IS DISTINCT FROM "
-        "'\"transactional\"' FROM bitvelocity.stream WHERE stream_name = $1 FOR UPDATE",
+        "system_identifier, database_oid, catalog_oid), coalesce(options ->> 'on_error', "
+        "'stop') <> 'stop' FROM bitvelocity.stream WHERE stream_name = $1 FOR UPDATE",
         {pg::Param::Text(name)});
     if (rows.empty()) {
         const pg::Rows all = spi.Execute("SELECT stream_name FROM bitvelocity.stream");
@@ -99,7 +99,7 @@ StreamRow LockStream(const std::string& name) {
     row.own_publications = rows.Bool(0, 4);
     row.phase = rows.Text(0, 5).value_or("");
     row.home = rows.Bool(0, 6);
-    row.at_least_once = rows.Bool(0, 7);
+    row.survives = rows.Bool(0, 7);
     return row;
 }
 
@@ -459,10 +459,10 @@ void ResyncStream(const std::string& name, const std::vector<core::Oid>& tables)
 
 std::int64_t RedriveDeadLetters(const std::string& name, std::uintptr_t ids, bool all) {
     const StreamRow stream = LockStream(name);
-    if (!stream.at_least_once) {
-        pg::Throw("55000", "stream \"" + name + "\" has the delivery \"transactional\"",
-                  "A letter is sent outside the transactions that follow the WAL.",
-                  "Pass options with \"delivery\": \"at_least_once\" to alter_stream.");
+    if (stream.sink == "kafka" && !stream.survives) {
+        pg::Throw("55000", "stream \"" + name + "\" stops at what the broker refuses",
+                  "A letter that is refused again would stop it.",
+                  "Pass options with \"on_error\": \"dead_letter\" to alter_stream.");
     }
     return RequestRedrive(stream.id, name, ids, all);
 }

@@ -3,31 +3,10 @@
 # they had, and are neither lost nor doubled when a process ends in between.
 . "$(dirname "$0")/../check/script.sh"
 . "$(dirname "$0")/../check/stream.sh"
-broker=$(dirname "$0")/kafka-broker
-for program in java mvn kcat; do
-    command -v "$program" >/dev/null || {
-        echo "$program is not installed"
-        exit 77
-    }
-done
-end_with_broker() {
-    local status=$?
-    "$broker" stop "$BV_TMP/kafka" KILL
-    (exit "$status")
-    script_end
-}
-trap end_with_broker EXIT
-port=19892
-port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-until port_is_free "$port" && port_is_free $((port + 1)); do
-    port=$((port + 3))
-done
-mkdir -p "$BV_TMP/secrets"
-connection=$BV_TMP/secrets/connections
-printf 'bootstrap.servers = 127.0.0.1:%s\n' "$port" >"$connection"
-chmod 600 "$connection"
-own() { [ "$(id -u)" != 0 ] || chown "${BV_ACCOUNT:-postgres}" "$@"; }
-own "$connection" "$BV_TMP/secrets"
+. "$(dirname "$0")/../check/kafka.sh"
+needs java mvn kcat
+free_port 19892
+connections "bootstrap.servers = 127.0.0.1:$port"
 check "the broker starts" "$broker" start "$BV_TMP/kafka" "$port"
 "$broker" topic "$BV_TMP/kafka" k.public.t 1 max.message.bytes=3000
 "$broker" topic "$BV_TMP/kafka" roomy 1 max.message.bytes=900000
@@ -130,4 +109,9 @@ sql -c "INSERT INTO t SELECT 6000, $large" -c "INSERT INTO t VALUES (6001, 'smal
 check "with skip it goes on" synced k
 is "without a letter" "$(sql -c "SELECT count(*) FROM bitvelocity.dead_letter")" "$before"
 is "the next one is there" "$(ids k.public.t | tr ' ' '\n' | grep -c '^6001$')" 1
+alter "{$small}"
+case $(sql -c "SELECT bitvelocity.redrive_dead_letter('k')" 2>&1) in
+    *'stops at what the broker refuses'*) pass "a stream that stops sends no letter again" ;;
+    *) failed "a stream that stops sends no letter again" ;;
+esac
 finish

@@ -467,6 +467,18 @@ TEST_F(MessageSinkTest, ALetterIsSentAgainWithItsIdentityAndMovesNoPosition) {
     EXPECT_EQ(sink_->DurablePosition(), Lsn{0x210});
 }
 
+// Where a refused message ends the transport, a letter that is refused again would end the stream.
+TEST_F(MessageSinkTest, AStreamThatStopsSendsNoLetterAgain) {
+    Make("flat");
+    core::Change change;
+    change.relation = &orders_;
+    std::vector<std::optional<core::Error>> outcomes;
+    const core::Change* events[] = {&change};
+    ASSERT_TRUE(sink_->Redeliver(events, outcomes).ok());
+    EXPECT_TRUE(outcomes[0].has_value());
+    EXPECT_TRUE(broker_.messages.empty());
+}
+
 TEST_F(MessageSinkTest, ALetterThatIsRefusedAgainSaysWhy) {
     Make("event", kLetters);
     const core::Value values[] = {{core::ValueKind::kText, "\xff"}, {core::ValueKind::kNull, {}}};

@@ -74,9 +74,12 @@ core::Result<ConfigurationPtr> MakeConfiguration(const TransportOptions& options
         // In transactions the client fails messages when the transaction's time is over, and every
         // failure fails the transaction.
         const std::string_view name = item.name;
-        if (options.transactional_id.empty() || (name != kMessageTimeout && name != kGapless)) {
-            BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value, redactor));
+        const bool transactional = !options.transactional_id.empty();
+        if ((transactional && name == kMessageTimeout) ||
+            (name == kGapless && (transactional || options.outlives_failures))) {
+            continue;
         }
+        BV_RETURN_IF_ERROR(SetOne(conf.get(), item.name, item.value, redactor));
     }
     if (!options.transactional_id.empty()) {
         BV_RETURN_IF_ERROR(
