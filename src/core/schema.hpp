@@ -56,6 +56,12 @@ struct Column {
     bool not_null = false;
     bool primary_key = false;
     std::int16_t number = 0;  // pg_attribute.attnum, the same after a rename; 0: unknown
+    // From 1, in the order of the primary key's index, without one of the replica identity's; 0:
+    // not part of it, or unknown.
+    std::uint8_t key_place = 0;
+    // Of its default, as pg_get_expr prints it (names outside pg_catalog are qualified); empty:
+    // none, unknown, or a generated column.
+    std::string default_expression;
 };
 
 // pg_class.relreplident

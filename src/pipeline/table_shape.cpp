@@ -235,6 +235,7 @@ class Columns {
 };
 
 void Retype(core::Column& column, const Mask& mask) {
+    column.default_expression.clear();  // a value that the mask hides
     static const core::TypePtr kText = core::BuiltinTypes().Get(core::kTextOid);
     if (mask.kind == MaskKind::kNull) {
         column.not_null = false;

@@ -128,9 +128,50 @@ void AppendType(StringInfo out, Oid type, int depth, SeeType see) {
     ReleaseSysCache(tuple);
 }
 
-// Flags and attribute number of a column; 0 where the relation has no such column (any more).
-void AppendColumn(StringInfo out, Relation relation, const Bitmapset* primary_key,
-                  const char* name) {
+// The primary key, without one the index of the replica identity: its columns, in its order.
+struct Key {
+    bool primary;
+    int count;
+    AttrNumber numbers[INDEX_MAX_KEYS];
+};
+
+// RelationGetIndexAttrBitmap knows the columns, not their order, and locks every index of the
+// table: a decoder would wait for whoever rebuilds one. The relation cache needs no lock.
+void ReadKey(Relation relation, Key* key) {
+    key->primary = false;
+    key->count = 0;
+    list_free(RelationGetIndexList(relation));  // finds both indexes
+    key->primary = OidIsValid(relation->rd_pkindex);
+    const Oid oid = key->primary ? relation->rd_pkindex : relation->rd_replidindex;
+    const Relation index = OidIsValid(oid) ? RelationIdGetRelation(oid) : nullptr;
+    if (index == nullptr) {
+        return;
+    }
+    key->count = index->rd_index->indnkeyatts;
+    for (int i = 0; i < key->count; ++i) {
+        key->numbers[i] = index->rd_index->indkey.values[i];
+    }
+    RelationClose(index);
+}
+
+// As pg_get_expr prints it; null: none. A default names no column, so nothing has to be known (and
+// locked) of its table.
+const char* DefaultExpression(TupleDesc descriptor, Form_pg_attribute attribute) {
+    if (!attribute->atthasdef || attribute->attgenerated != '\0' || descriptor->constr == nullptr) {
+        return nullptr;
+    }
+    for (int i = 0; i < descriptor->constr->num_defval; ++i) {
+        const AttrDefault* value = &descriptor->constr->defval[i];
+        if (value->adnum == attribute->attnum) {
+            return deparse_expression(static_cast<Node*>(stringToNode(value->adbin)), NIL, false,
+                                      false);
+        }
+    }
+    return nullptr;
+}
+
+// What the relation knows of a column; 0 where it has no such column (any more).
+void AppendColumn(StringInfo out, Relation relation, const Key* key, const char* name) {
     if (relation == nullptr) {
         pq_sendint8(out, 0);
         return;
@@ -141,12 +182,20 @@ void AppendColumn(StringInfo out, Relation relation, const Bitmapset* primary_ke
         if (attribute->attisdropped || std::strcmp(NameStr(attribute->attname), name) != 0) {
             continue;
         }
-        uint8 flags = attribute->attnotnull ? 5 : 4;
-        if (bms_is_member(attribute->attnum - FirstLowInvalidHeapAttributeNumber, primary_key)) {
-            flags |= 2;
+        int position = 0;
+        for (int k = 0; k < key->count; ++k) {
+            position = key->numbers[k] == attribute->attnum ? k + 1 : position;
         }
-        pq_sendint8(out, flags);
+        const char* expression = DefaultExpression(descriptor, attribute);
+        pq_sendint8(out, (attribute->attnotnull ? 1 : 0) | (position > 0 && key->primary ? 2 : 0) |
+                             4 | (position > 0 ? 8 : 0) | (expression != nullptr ? 16 : 0));
         pq_sendint16(out, static_cast<uint16>(attribute->attnum));
+        if (position > 0) {
+            pq_sendint8(out, static_cast<uint8>(position));
+        }
+        if (expression != nullptr) {
+            AppendString(out, expression);
+        }
         return;
     }
     pq_sendint8(out, 0);
@@ -168,9 +217,10 @@ void AppendTypeRecord(StringInfo out, const char* relation_message, std::size_t 
     const int columns = static_cast<int>(pq_getmsgint(&in, 2));
 
     const Relation relation = RelationIdGetRelation(relid);
-    const Bitmapset* primary_key =
-        relation != nullptr ? RelationGetIndexAttrBitmap(relation, INDEX_ATTR_BITMAP_PRIMARY_KEY)
-                            : nullptr;
+    Key key = {};
+    if (relation != nullptr) {
+        ReadKey(relation, &key);
+    }
 
     appendStringInfoCharMacro(out, wal::kTypesTag);
     pq_sendint32(out, relid);
@@ -180,7 +230,7 @@ void AppendTypeRecord(StringInfo out, const char* relation_message, std::size_t 
         const char* name = pq_getmsgrawstring(&in);
         const Oid type = pq_getmsgint(&in, 4);
         pq_getmsgint(&in, 4);  // typmod
-        AppendColumn(out, relation, primary_key, name);
+        AppendColumn(out, relation, &key, name);
         AppendType(out, type, 0, see);
     }
     if (relation != nullptr) {

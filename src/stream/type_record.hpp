@@ -1,8 +1,9 @@
-// TypeRecord: the types of a Relation message, read under the historic snapshot.
+// TypeRecord: the types of a Relation message, the order of its key and the columns' defaults, read
+// under the historic snapshot.
 //
 // Called from the decoder's write callback, so the schema is as of the change. Only system caches
-// and the relation cache are looked at (the type cache would remember rows of the past). Plain
-// data; may raise. The layout is documented in wal/frame.hpp.
+// and the relation cache are looked at (the type cache would remember rows of the past); nothing is
+// locked. Plain data; may raise. The layout is documented in wal/frame.hpp.
 #pragma once
 
 #include "pg/postgres.hpp"

@@ -9,7 +9,8 @@
 //
 //   'x'  types of the Relation message just before:
 //        Int32 relation oid, Int16 columns, then per column Int8 flags (1 not null, 2 primary key,
-//        4 an Int16 with its attribute number follows), type
+//        and what follows: 4 Int16 attribute number, 8 Int8 place in the key's index, from 1,
+//        16 String default as pg_get_expr prints it), type
 //        type: Int32 oid, String schema, String name, Int8 kind (core::TypeKind), Int8
 //        category,
 //              Int8 delimiter, Int32 base typmod, Int8 has_element [type],

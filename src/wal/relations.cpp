@@ -12,6 +12,8 @@ constexpr std::uint8_t kKeyFlag = 1;         // pgoutput: LOGICALREP_IS_REPLICA_
 constexpr std::uint8_t kNotNullFlag = 1;     // type record
 constexpr std::uint8_t kPrimaryKeyFlag = 2;  // type record
 constexpr std::uint8_t kNumberFlag = 4;      // type record
+constexpr std::uint8_t kPlaceFlag = 8;       // type record
+constexpr std::uint8_t kDefaultFlag = 16;    // type record
 
 bool KnownIdentity(std::uint8_t value) {
     return value == 'd' || value == 'n' || value == 'f' || value == 'i';
@@ -67,6 +69,12 @@ bool Relations::ReadTypes(ByteReader& in) {
         const std::uint8_t flags = in.U8();
         if ((flags & kNumberFlag) != 0) {
             column.number = static_cast<std::int16_t>(in.U16());
+        }
+        if ((flags & kPlaceFlag) != 0) {
+            column.key_place = in.U8();
+        }
+        if ((flags & kDefaultFlag) != 0) {
+            column.default_expression = in.Text();
         }
         core::TypePtr type = ReadType(in, 0);
         if (type == nullptr) {

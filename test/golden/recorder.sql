@@ -54,11 +54,17 @@ END $$;
 -- Read after the case, so a table's definition must not change within one.
 CREATE FUNCTION type_record(relation oid) RETURNS bytea LANGUAGE sql AS $$
     SELECT 'x'::bytea || oid4(relation) || i16(count(*)::int) || string_agg(
-        set_byte('\x00'::bytea, 0, a.attnotnull::int + 2 * coalesce(i.indisprimary, false)::int)
-        || type_bytes(a.atttypid), ''::bytea ORDER BY a.attnum)
+        set_byte('\x00'::bytea, 0, a.attnotnull::int + (2 * (c.place > 0 AND i.indisprimary)::int)
+            + 4 + 8 * (c.place > 0)::int + 16 * (c.expression IS NOT NULL)::int)
+        || i16(a.attnum) || CASE WHEN c.place > 0 THEN set_byte('\x00'::bytea, 0, c.place) ELSE '' END
+        || CASE WHEN c.expression IS NULL THEN '' ELSE cstr(c.expression) END || type_bytes(a.atttypid), ''::bytea ORDER BY a.attnum)
     FROM pg_attribute a
-    LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary AND a.attnum = ANY (i.indkey)
-    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN LATERAL (SELECT * FROM pg_index WHERE indrelid = a.attrelid AND (indisprimary OR indisreplident)
+                       ORDER BY indisprimary DESC LIMIT 1) i ON true
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    CROSS JOIN LATERAL (SELECT coalesce(array_position((i.indkey::int2[])[0 : i.indnkeyatts - 1], a.attnum), 0) AS place,
+                               pg_get_expr(d.adbin, 0) AS expression) c
+    WHERE a.attrelid = relation AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 $$;
 
 CREATE FUNCTION said() RETURNS trigger LANGUAGE plpgsql AS $$

@@ -146,14 +146,21 @@ inline std::string TypeBytes(const core::TypeDescription& type) {
 }
 
 struct TypedColumn {
-    int flags = 0;
+    int flags = 0;  // 1 not null, 2 primary key; those of the other members are added
     core::TypePtr type;
+    int key_place = 0;
+    std::string default_expression = {};
 };
 
 inline std::string TypeRecord(core::Oid oid, const std::vector<TypedColumn>& columns) {
     std::string out = wal::kTypesTag + Int(oid, 4) + Int(columns.size(), 2);
     for (const TypedColumn& column : columns) {
-        out += Int(static_cast<std::uint64_t>(column.flags), 1) + TypeBytes(*column.type);
+        const int place = column.key_place > 0 ? 8 : 0;
+        const int expression = column.default_expression.empty() ? 0 : 16;
+        out += Int(static_cast<std::uint64_t>(column.flags | place | expression), 1);
+        out += place == 0 ? "" : Int(static_cast<std::uint64_t>(column.key_place), 1);
+        out += expression == 0 ? "" : Text(column.default_expression);
+        out += TypeBytes(*column.type);
     }
     return out;
 }

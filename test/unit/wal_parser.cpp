@@ -201,13 +201,17 @@ TEST(ParserTypes, ComeFromTheTypeRecordElseFromTheirOids) {
         *MakeType(70'001, "pair", core::TypeKind::kComposite));
     pair->attributes = {{"x", Builtin(core::kInt4Oid), -1}, {"m", mood, 3}};
     feed(relation);
-    feed(TypeRecord(1, {{3, Builtin(core::kInt4Oid)},
+    feed(TypeRecord(1, {{3, Builtin(core::kInt4Oid), 1, "nextval('s'::regclass)"},
                         {1, mood},
                         {0, MakeType(70'002, "_pair", core::TypeKind::kArray, pair)}}));
     feed(Insert(1, {"1", "happy", "{}"}));
     const core::RelationSchema& schema = catcher.schema;
     EXPECT_EQ(schema.version, 2U);
     EXPECT_TRUE(schema.columns[0].not_null && schema.columns[0].primary_key);
+    EXPECT_EQ(schema.columns[0].key_place, 1);
+    EXPECT_EQ(schema.columns[0].default_expression, "nextval('s'::regclass)");
+    EXPECT_EQ(schema.columns[1].key_place, 0);
+    EXPECT_EQ(schema.columns[1].default_expression, "");
     EXPECT_TRUE(schema.columns[1].not_null && !schema.columns[1].primary_key);
     EXPECT_EQ(schema.columns[1].type->labels, (std::vector<std::string>{"sad", "happy"}));
     const core::TypeDescription& element = *schema.columns[2].type->element;
