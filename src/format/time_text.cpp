@@ -11,7 +11,6 @@ namespace {
 
 constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::int64_t kDayUs = 86'400 * kSecondUs;
-constexpr std::int64_t kDaySeconds = 86'400;
 // Beyond what any date type holds; keeps the arithmetic far from overflow.
 constexpr std::int64_t kLargestYear = 6'000'000;
 
@@ -130,7 +129,7 @@ std::optional<std::int64_t> ParseZonedTime(std::string_view text) {
     return utc < 0 ? utc + kDayUs : utc;
 }
 
-std::optional<std::int64_t> ParseTimestamp(std::string_view text) {
+std::optional<TimestampParts> ParseTimestampParts(std::string_view text) {
     CivilDate date{};
     std::int64_t micros = 0;
     std::int64_t offset = 0;
@@ -138,10 +137,23 @@ std::optional<std::int64_t> ParseTimestamp(std::string_view text) {
         !TakeOffset(text, offset) || !TakeEra(text, date) || micros > kDayUs) {
         return std::nullopt;
     }
-    const std::int64_t seconds = DaysFromCivil(date) * kDaySeconds - offset;
+    TimestampParts parts{.days = DaysFromCivil(date), .micros = micros - offset * kSecondUs};
+    while (parts.micros < 0) {
+        parts.micros += kDayUs;
+        --parts.days;
+    }
+    while (parts.micros >= kDayUs) {
+        parts.micros -= kDayUs;
+        ++parts.days;
+    }
+    return parts;
+}
+
+std::optional<std::int64_t> ParseTimestamp(std::string_view text) {
+    const std::optional<TimestampParts> parts = ParseTimestampParts(text);
     std::int64_t result = 0;
-    if (__builtin_mul_overflow(seconds, kSecondUs, &result) ||
-        __builtin_add_overflow(result, micros, &result)) {
+    if (!parts || __builtin_mul_overflow(parts->days, kDayUs, &result) ||
+        __builtin_add_overflow(result, parts->micros, &result)) {
         return std::nullopt;
     }
     return result;

@@ -4,23 +4,11 @@
 #include <set>
 
 #include "core/nearest.hpp"
+#include "format/topic_name.hpp"
 
 namespace bitvelocity::pipeline {
 
 namespace {
-
-constexpr std::size_t kTopicLimit = 249;  // org.apache.kafka.common.internals.Topic.MAX_NAME_LENGTH
-
-bool Allowed(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
-           c == '_' || c == '-';
-}
-
-void AppendCleaned(std::string& out, std::string_view text) {
-    for (const char c : text) {
-        out.push_back(Allowed(c) ? c : '_');
-    }
-}
 
 // Takes one literal or one placeholder (with its braces) off the front.
 std::string_view TakeSegment(std::string_view& text) {
@@ -51,7 +39,7 @@ core::Status Check(std::string_view text, const std::string& option,
                     "unknown placeholder \"" + segment + "\" in option \"" + option + "\"", {},
                     core::NearestHint(segment, known, "placeholders"));
             }
-        } else if (!std::all_of(segment.begin(), segment.end(), Allowed)) {
+        } else if (!std::all_of(segment.begin(), segment.end(), format::InTopic)) {
             std::string placeholders;
             for (const std::string& name : known) {
                 placeholders += (placeholders.empty() ? "" : ", ") + name;
@@ -67,11 +55,11 @@ core::Status Check(std::string_view text, const std::string& option,
 }
 
 core::Result<std::string> Limited(std::string topic) {
-    if (topic.size() > kTopicLimit) {
-        return core::Status::Fail(
-            core::kInvalidParameter,
-            "the topic \"" + topic + "\" is longer than " + std::to_string(kTopicLimit) + " bytes",
-            {}, "Choose a shorter option topic.");
+    if (topic.size() > format::kTopicLimit) {
+        return core::Status::Fail(core::kInvalidParameter,
+                                  "the topic \"" + topic + "\" is longer than " +
+                                      std::to_string(format::kTopicLimit) + " bytes",
+                                  {}, "Choose a shorter option topic.");
     }
     return topic;
 }
@@ -94,11 +82,11 @@ core::Result<std::string> MakeOutboxTopic(std::string_view text, const core::Sou
     while (!text.empty()) {
         const std::string_view segment = TakeSegment(text);
         if (segment == "{route}") {
-            AppendCleaned(topic, route);
+            format::AppendTopicName(topic, route);
         } else if (segment == "{stream}") {
-            AppendCleaned(topic, source.stream);
+            format::AppendTopicName(topic, source.stream);
         } else if (segment == "{database}") {
-            AppendCleaned(topic, source.database);
+            format::AppendTopicName(topic, source.database);
         } else {
             topic += segment;
         }
@@ -117,7 +105,7 @@ core::Result<std::string> MakeLetterTopic(std::string_view text, const core::Sou
 
 std::string MakeStreamTopic(const core::Source& source, std::string_view kind) {
     std::string topic;
-    AppendCleaned(topic, source.stream);
+    format::AppendTopicName(topic, source.stream);
     topic += '.';
     topic += kind;
     return topic;
@@ -127,20 +115,20 @@ core::Result<std::string> MakeTopic(std::string_view text, const core::Source& s
                                     const core::RelationSchema* relation) {
     std::string topic;
     if (relation == nullptr) {
-        AppendCleaned(topic, source.stream);
+        format::AppendTopicName(topic, source.stream);
         topic += ".message";
         text = {};
     }
     while (!text.empty()) {
         const std::string_view segment = TakeSegment(text);
         if (segment == "{stream}") {
-            AppendCleaned(topic, source.stream);
+            format::AppendTopicName(topic, source.stream);
         } else if (segment == "{database}") {
-            AppendCleaned(topic, source.database);
+            format::AppendTopicName(topic, source.database);
         } else if (segment == "{schema}") {
-            AppendCleaned(topic, relation->schema);
+            format::AppendTopicName(topic, relation->schema);
         } else if (segment == "{table}") {
-            AppendCleaned(topic, relation->name);
+            format::AppendTopicName(topic, relation->name);
         } else {
             topic += segment;
         }

@@ -41,6 +41,7 @@ class Session final : public wal::Handler {
         const core::Status status = Feed(bytes);
         ASSERT_TRUE(status.ok()) << status.error().message;
     }
+    void Committed(core::Lsn end) { encoder_->Commit(end); }
     // The only message since the last call.
     Collector::Kept One() {
         EXPECT_EQ(out.kept.size(), 1U);
@@ -266,6 +267,48 @@ TEST(Debezium, SchemasDescribeWhatIsSent) {
     }
 }
 
+TEST(Debezium, SchemasTellDefaultsAndTheKeysOrder) {
+    Session session("debezium", R"({"debezium.schemas": true})");
+    session.Must(Relation(1, "public", "odd näme.1", 'd',
+                          {{"a", core::kInt4Oid, true},
+                           {"v", core::kTextOid},
+                           {"b", core::kNumericOid, true, (5 << 16 | 2) + 4}}));
+    session.Must(TypeRecord(1, {{3, Builtin(core::kInt4Oid), 2, "7"},
+                                {1, Builtin(core::kTextOid), 0, "'it''s'::text"},
+                                {3, Builtin(core::kNumericOid), 1}}));
+    session.Must(Update(1, 'K', {"1", std::nullopt, "1.50"}, {"2", "x", "1.50"}));
+    const auto kept = std::exchange(session.out.kept, {});
+    ASSERT_EQ(kept.size(), 3U);
+    EXPECT_EQ(json::parse(kept[0].key), json::parse(R"({"schema": {"type": "struct", "fields": [
+        {"type": "bytes", "name": "org.apache.kafka.connect.data.Decimal", "version": 1,
+         "parameters": {"scale": "2", "connect.decimal.precision": "5"}, "optional": false, "field": "b"},
+        {"type": "int32", "optional": false, "default": 7, "field": "a"}],
+        "optional": false, "name": "orders_stream.public.odd_n__me.1.Key"},
+        "payload": {"b": "AJY=", "a": 1}})"));
+    // Kafka Connect writes a header without its schema, and a decimal in it as a number.
+    EXPECT_EQ(kept[0].headers, R"(__debezium.newkey={"b":1.50,"a":2})");
+    EXPECT_EQ(kept[2].headers, R"(__debezium.oldkey={"b":1.50,"a":1})");
+    const json value = json::parse(kept[0].value);
+    const json& after = value["schema"]["fields"][1];
+    EXPECT_EQ(after["name"], "orders_stream.public.odd_n__me.1.Value");
+    EXPECT_EQ(
+        after["fields"][1],
+        json::parse(R"({"type": "string", "optional": false, "default": "it's", "field": "v"})"));
+    // What the WAL does not tell of a required column is its default.
+    EXPECT_EQ(value["payload"]["before"], json::parse(R"({"a": 1, "v": "it's", "b": "AJY="})"));
+}
+
+TEST(Debezium, AHeaderIsTheKeyWithoutItsSchema) {
+    Session session("debezium", R"({"debezium.schemas": true})");
+    session.Must(Orders());
+    session.Must(Update(1, 'K', {"5", std::nullopt, std::nullopt, std::nullopt},
+                        {"6", "1", std::nullopt, kUnchanged}));
+    const auto& kept = session.out.kept;
+    ASSERT_EQ(kept.size(), 3U);
+    EXPECT_EQ(kept[0].headers, R"(__debezium.newkey={"id":6})");
+    EXPECT_EQ(kept[2].headers, R"(__debezium.oldkey={"id":5})");
+}
+
 TEST(Debezium, SequenceNamesTheCommitBefore) {
     Session session("debezium");
     const auto sequence = [&session] {
@@ -281,6 +324,14 @@ TEST(Debezium, SequenceNamesTheCommitBefore) {
     session.Must(Commit(0x300, 0x340, kTime));
     session.Must(LogicalMessage(false, 0x100, "p", "text"));  // commits itself
     EXPECT_EQ(sequence(), R"(["256","256"])");
+    session.Committed(core::Lsn{0x101});  // as the pipeline ends it
+    session.Must(Begin(0x400, kTime, 9));
+    session.Must(Insert(1, kRow));
+    EXPECT_EQ(sequence(), R"(["256","256"])");
+    session.Must(Commit(0x400, 0x440, kTime));
+    session.Must(Begin(0x500, kTime, 10));
+    session.Must(Insert(1, kRow));
+    EXPECT_EQ(sequence(), R"(["1088","256"])");
 }
 
 TEST(Debezium, NanGoesAsTextUnderPreciseDecimals) {

@@ -6,6 +6,7 @@
 
 #include "format/calendar.hpp"
 #include "format/debezium/decimal.hpp"
+#include "format/debezium/defaults.hpp"
 #include "format/debezium/value.hpp"
 #include "format/json_value.hpp"
 #include "format/json_writer.hpp"
@@ -315,6 +316,14 @@ TEST(DebeziumValue, FollowsTheConnectorsTypeMap) {
               "\"NEGATIVE_INFINITY\"");
     EXPECT_EQ(Debezium(kNumericOid, "1.50", -1, DecimalMode::kString), "\"1.50\"");
     EXPECT_EQ(Debezium(kNumericOid, "1.50", -1, DecimalMode::kDouble), "1.50");
+    EXPECT_EQ(Debezium(kNumericOid, "9007199254740993", -1, DecimalMode::kDouble),
+              "9007199254740992");
+    EXPECT_EQ(Debezium(kNumericOid, std::string(400, '7'), -1, DecimalMode::kDouble),
+              "\"Infinity\"");
+    EXPECT_EQ(Debezium(kNumericOid, "-" + std::string(400, '7'), -1, DecimalMode::kDouble),
+              "\"-Infinity\"");
+    EXPECT_EQ(Debezium(kNumericOid, "0." + std::string(400, '0') + "1", -1, DecimalMode::kDouble),
+              "0.0");
     EXPECT_EQ(Debezium(kMoneyOid, "-$1,234.56"), "\"/h3A\"");
     EXPECT_EQ(Debezium(kMoneyOid, "$1,234.56", -1, DecimalMode::kString), "\"1234.56\"");
     EXPECT_EQ(Debezium(kDateOid, "2024-01-15"), "19737");
@@ -333,6 +342,11 @@ TEST(DebeziumValue, FollowsTheConnectorsTypeMap) {
     EXPECT_EQ(Debezium(kTimestamptzOid, "21016-11-04 11:51:30+00"),
               "\"+21016-11-04T11:51:30.000000Z\"");
     EXPECT_EQ(Debezium(kTimestamptzOid, "infinity"), "\"infinity\"");
+    EXPECT_EQ(Debezium(kTimestamptzOid, "294276-12-31 23:59:59.999999+00"),
+              "\"+294276-12-31T23:59:59.999999Z\"");
+    EXPECT_EQ(Debezium(kTimestampOid, "294276-12-31 23:59:59.999", 3), "9224318015999999");
+    EXPECT_EQ(Debezium(kTimestampOid, "294276-12-31 23:59:59.999999"),
+              "\"294276-12-31 23:59:59.999999\"");  // beyond 64 bits
     EXPECT_EQ(Debezium(kTimetzOid, "13:51:30.12+02"), "\"11:51:30.12Z\"");
     EXPECT_EQ(Debezium(kTimetzOid, "10:00:00+00"), "\"10:00:00Z\"");
     EXPECT_EQ(Debezium(kIntervalOid, "1 year 2 mons 3 days 04:05:06.78"), "37091106780000");
@@ -386,6 +400,65 @@ TEST(DebeziumValue, TimesFollowThePrecisionMode) {
               "\"+12024-01-15T10:30:00Z\"");
     EXPECT_EQ(DebeziumAs(kTimestampOid, "1969-12-31 23:59:59.000001", options),
               "\"1969-12-31T23:59:59.000001Z\"");
+}
+
+std::string DebeziumDefault(core::TypePtr type, std::string expression, std::int32_t typmod = -1) {
+    core::Column column;
+    column.type = std::move(type);
+    column.typmod = typmod;
+    column.default_expression = std::move(expression);
+    return debezium::DefaultText(column).value_or("(none)");
+}
+
+std::string DebeziumDefault(core::Oid oid, std::string expression, std::int32_t typmod = -1) {
+    return DebeziumDefault(Builtin(oid), std::move(expression), typmod);
+}
+
+TEST(DebeziumDefault, IsALiteralWhateverItsCasts) {
+    using namespace core;
+    EXPECT_EQ(DebeziumDefault(kInt4Oid, "5"), "5");
+    EXPECT_EQ(DebeziumDefault(kInt4Oid, "'-5'::integer"), "-5");
+    EXPECT_EQ(DebeziumDefault(kInt4Oid, "('5'::text)::integer"), "5");
+    EXPECT_EQ(DebeziumDefault(kBoolOid, "true"), "t");
+    EXPECT_EQ(DebeziumDefault(kTextOid, "'it''s'::text"), "it's");
+    EXPECT_EQ(DebeziumDefault(kTextOid, "''::text"), "");
+    EXPECT_EQ(DebeziumDefault(kVarcharOid, "'a'::character varying(5)"), "a");
+    EXPECT_EQ(DebeziumDefault(kVarbitOid, "B'101'::\"bit\""), "101");
+    EXPECT_EQ(DebeziumDefault(kTimestampOid, "'2024-01-15 10:30:00'::timestamp without time zone"),
+              "2024-01-15 10:30:00");
+    EXPECT_EQ(DebeziumDefault(MakeType(70'000, "mood", TypeKind::kEnum), "'sad'::public.mood"),
+              "sad");
+}
+
+TEST(DebeziumDefault, StandsForWhatTheServerMakes) {
+    using namespace core;
+    EXPECT_EQ(DebeziumDefault(kInt4Oid, "nextval('public.s'::regclass)"), "0");
+    EXPECT_EQ(DebeziumDefault(kTextOid, "upper('x'::text)"), "");
+    EXPECT_EQ(DebeziumDefault(kTimestamptzOid, "now()"), "1970-01-01 00:00:00+00");
+    EXPECT_EQ(DebeziumDefault(kTimestampOid, "(now() + '1 day'::interval)"), "1970-01-01 00:00:00");
+    EXPECT_EQ(DebeziumDefault(kDateOid, "CURRENT_DATE"), "1970-01-01");
+    EXPECT_EQ(DebeziumDefault(kUuidOid, "gen_random_uuid()"),
+              "00000000-0000-0000-0000-000000000000");
+}
+
+TEST(DebeziumDefault, IsNothingElse) {
+    using namespace core;
+    const std::int32_t numeric_5_2 = (5 << 16 | 2) + 4;
+    for (const char* expression : {"", "(1 + 1)", "NULL::integer", "70000", "'x'::text", "1.5"}) {
+        EXPECT_EQ(DebeziumDefault(kInt2Oid, expression), "(none)") << expression;
+    }
+    for (const char* expression : {"CURRENT_USER", "('a'::text || 'b'::text)", "NULL::text",
+                                   "'never closed", "ARRAY['a'::text]"}) {
+        EXPECT_EQ(DebeziumDefault(kTextOid, expression), "(none)") << expression;
+    }
+    EXPECT_EQ(DebeziumDefault(kByteaOid, "'\\x00'::bytea"), "(none)");
+    EXPECT_EQ(DebeziumDefault(1007, "'{1,2}'::integer[]"), "(none)");
+    EXPECT_EQ(DebeziumDefault(kNumericOid, "1.555", numeric_5_2), "(none)");
+    EXPECT_EQ(DebeziumDefault(kNumericOid, "1.5", numeric_5_2), "1.50");
+    EXPECT_EQ(DebeziumDefault(kNumericOid, "1.5000", numeric_5_2), "1.50");
+    EXPECT_EQ(DebeziumDefault(kNumericOid, "7", numeric_5_2), "7.00");
+    EXPECT_EQ(DebeziumDefault(kNumericOid, "1.500"), "1.500");
+    EXPECT_EQ(DebeziumDefault(kNumericOid, "'NaN'::numeric", numeric_5_2), "(none)");
 }
 
 TEST(DebeziumValue, TheOtherModes) {

@@ -2,17 +2,18 @@
 
 #include <algorithm>
 #include <map>
+#include <optional>
 #include <set>
 
 #include "core/oids.hpp"
 #include "format/avro/row.hpp"
 #include "format/name_template.hpp"
+#include "format/numeric_typmod.hpp"
 
 namespace bitvelocity::format::avro {
 
 namespace {
 
-constexpr std::int32_t kTypmodOffset = 4;  // VARHDRSZ, added to numeric's typmod
 constexpr int kMoneyPrecision = 19;
 constexpr int kMoneyScale = 2;  // lc_monetary C
 
@@ -69,12 +70,11 @@ Json Deriver::Numeric(std::int32_t typmod) const {
     if (options_.decimals == AvroDecimals::kDouble) {
         return "double";
     }
-    if (typmod < kTypmodOffset || options_.decimals == AvroDecimals::kString) {
+    const std::optional<NumericTypmod> numeric = ReadNumericTypmod(typmod);
+    if (!numeric || options_.decimals == AvroDecimals::kString) {
         return "string";
     }
-    const std::int32_t packed = typmod - kTypmodOffset;
-    const std::int32_t precision = packed >> 16 & 0xffff;
-    const std::int32_t scale = ((packed & 0x7ff) ^ 1024) - 1024;  // 11 bits, signed since 15
+    const auto [precision, scale] = *numeric;
     // Avro's scale lies between 0 and the precision; the server's may be on either side.
     return scale < 0 ? Decimal(precision - scale, 0) : Decimal(std::max(precision, scale), scale);
 }

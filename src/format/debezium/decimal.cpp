@@ -56,6 +56,25 @@ void DropRepeatedSigns(std::string& bytes) {
 
 }  // namespace
 
+bool WithScale(std::string& number, std::int32_t scale) {
+    const std::size_t point = std::min(number.find('.'), number.size());
+    const auto wanted = static_cast<std::size_t>(std::max(scale, 0));
+    std::size_t digits = number.size() - std::min(point + 1, number.size());
+    for (; digits > wanted && number.back() == '0'; --digits) {
+        number.pop_back();
+    }
+    if (digits > wanted) {
+        return false;
+    }
+    if (number.ends_with('.')) {
+        number.pop_back();
+    } else if (point == number.size() && wanted > 0) {
+        number += '.';
+    }
+    number.append(wanted - digits, '0');
+    return true;
+}
+
 bool DecimalEncoder::Split(std::string_view text) {
     negative_ = !text.empty() && text.front() == '-';
     if (negative_) {

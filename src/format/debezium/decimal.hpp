@@ -10,6 +10,10 @@
 
 namespace bitvelocity::format::debezium {
 
+// Gives a number's text exactly `scale` digits behind the point; none below zero. False: it has
+// more, and they are not zeros.
+[[nodiscard]] bool WithScale(std::string& number, std::int32_t scale);
+
 class DecimalEncoder {
   public:
     // With exactly `scale` digits behind the point (negative: multiples of a power of ten). False:

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <limits>
 #include <string>
+#include <utility>
 
 #include "format/debezium/plan.hpp"
 #include "format/json_writer.hpp"
@@ -40,7 +41,12 @@ class DebeziumEncoder final : public Encoder {
     DebeziumEncoder(const DebeziumOptions& options, const core::Source& source, core::Lsn start);
 
     core::Status Encode(const core::Change& change, MessageHandler& handler) override;
-    void Commit(core::Lsn end) override { last_commit_ = end; }
+    // Behind a message outside a transaction, Encode has said already where it is.
+    void Commit(core::Lsn end) override {
+        if (!std::exchange(alone_, false)) {
+            last_commit_ = end;
+        }
+    }
 
   private:
     core::Status EncodeRow(const core::Change& change, const Plan& plan, MessageHandler& handler);
@@ -50,11 +56,14 @@ class DebeziumEncoder final : public Encoder {
     // Sends `value` (null: a tombstone) under `key` (null: none).
     core::Status Send(const core::Change& change, std::uint32_t part, const JsonWriter* key,
                       const JsonWriter* value, MessageHandler& handler,
-                      std::string_view header = {}, const JsonWriter* header_value = nullptr);
+                      std::string_view header = {}, std::string_view header_value = {});
     // Whether what was written so far can be sent.
     [[nodiscard]] core::Status Check(const core::Change& change) const;
 
     void WriteKey(JsonWriter& out, const Plan& plan, core::Tuple row);
+    // A key as a header: without its schema. `key` is what WriteKey made of the row.
+    static std::string_view KeyHeader(JsonWriter& out, const Plan& plan, core::Tuple row,
+                                      const JsonWriter& key);
     void WriteEnvelope(JsonWriter& out, const core::Change& change, const Plan& plan, char op,
                        core::Tuple before, core::Tuple after);
     void WriteRow(JsonWriter& out, const Plan& plan, core::Tuple row, bool key_only = false);
@@ -74,6 +83,7 @@ class DebeziumEncoder final : public Encoder {
     MessagePlan message_plan_;
 
     core::Lsn last_commit_;  // the end of the transaction before; invalid: unknown
+    bool alone_ = false;     // it was a message outside a transaction
     core::Lsn entered_commit_;
     core::Lsn entered_last_;
     std::int64_t entered_time_us_ = 0;
@@ -88,6 +98,8 @@ class DebeziumEncoder final : public Encoder {
     JsonWriter old_key_;
     JsonWriter value_;
     JsonWriter old_value_;
+    JsonWriter header_;
+    JsonWriter old_header_;
 };
 
 DebeziumEncoder::DebeziumEncoder(const DebeziumOptions& options, const core::Source& source,
@@ -151,16 +163,19 @@ core::Status DebeziumEncoder::EncodeKeyChange(const core::Change& change, const 
     WriteEnvelope(value_, change, plan, 'c', {}, change.after);
     BV_RETURN_IF_ERROR(Check(change));  // before the first one: all of them or none
     std::uint32_t part = 0;
-    BV_RETURN_IF_ERROR(Send(change, part++, &old_key_, &old_value_, handler, kNewKeyHeader, &key_));
+    const std::string_view was = KeyHeader(old_header_, plan, change.before, old_key_);
+    const std::string_view is = KeyHeader(header_, plan, change.after, key_);
+    BV_RETURN_IF_ERROR(Send(change, part++, &old_key_, &old_value_, handler, kNewKeyHeader, is));
     if (options_.tombstones) {
-        BV_RETURN_IF_ERROR(Send(change, part++, &old_key_, nullptr, handler, kNewKeyHeader, &key_));
+        BV_RETURN_IF_ERROR(Send(change, part++, &old_key_, nullptr, handler, kNewKeyHeader, is));
     }
-    return Send(change, part, &key_, &value_, handler, kOldKeyHeader, &old_key_);
+    return Send(change, part, &key_, &value_, handler, kOldKeyHeader, was);
 }
 
 core::Status DebeziumEncoder::EncodeMessage(const core::Change& change, MessageHandler& handler) {
     if (!change.transactional) {
         last_commit_ = change.lsn;  // it is a commit of its own
+        alone_ = true;
     }
     key_.Raw(message_plan_.key_head);
     key_.Raw("{\"prefix\":");
@@ -192,7 +207,7 @@ core::Status DebeziumEncoder::Check(const core::Change& change) const {
 core::Status DebeziumEncoder::Send(const core::Change& change, std::uint32_t part,
                                    const JsonWriter* key, const JsonWriter* value,
                                    MessageHandler& handler, std::string_view header,
-                                   const JsonWriter* header_value) {
+                                   std::string_view header_value) {
     Message message;
     MessageHeader moved;
     message.identity = change.identity;
@@ -205,8 +220,8 @@ core::Status DebeziumEncoder::Send(const core::Change& change, std::uint32_t par
     if (value != nullptr) {
         message.value = value->view();
     }
-    if (header_value != nullptr) {
-        moved = {header, header_value->view()};
+    if (!header.empty()) {
+        moved = {header, header_value};
         message.headers = {&moved, 1};
     }
     return handler.OnMessage(message);
@@ -223,6 +238,26 @@ void DebeziumEncoder::WriteKey(JsonWriter& out, const Plan& plan, core::Tuple ro
     if (!plan.key_head.empty()) {
         out.Raw('}');
     }
+}
+
+std::string_view DebeziumEncoder::KeyHeader(JsonWriter& out, const Plan& plan, core::Tuple row,
+                                            const JsonWriter& key) {
+    if (plan.header.empty()) {
+        const std::size_t end = plan.key_head.empty() ? 0 : 1;
+        return key.view().substr(plan.key_head.size(), key.size() - plan.key_head.size() - end);
+    }
+    out.Clear();
+    for (std::size_t i = 0; i < plan.key.size(); ++i) {
+        const core::Value& value = row[plan.key[i]];
+        out.Raw(plan.columns[plan.key[i]].prefix);
+        if (value.kind == core::ValueKind::kText) {
+            WriteValue(out, plan.header[i], value.text);
+        } else {
+            out.Null();
+        }
+    }
+    out.CloseObject(0);
+    return out.view();
 }
 
 void DebeziumEncoder::WriteEnvelope(JsonWriter& out, const core::Change& change, const Plan& plan,

@@ -1,9 +1,15 @@
 #include "format/debezium/plan.hpp"
 
 #include <algorithm>
+#include <array>
+#include <numeric>
+#include <optional>
 
+#include "format/debezium/defaults.hpp"
+#include "format/debezium/writers.hpp"
 #include "format/json_value.hpp"
 #include "format/json_writer.hpp"
+#include "format/topic_name.hpp"
 #include "format/utf8.hpp"
 
 namespace bitvelocity::format::debezium {
@@ -46,40 +52,96 @@ constexpr char kEnvelopeRest[] =
     "{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_us\"},"
     "{\"type\":\"int64\",\"optional\":true,\"field\":\"ts_ns\"}],\"optional\":false,\"name\":";
 
-void WriteField(JsonWriter& out, const core::Column& column, const ColumnPlan& plan,
-                bool optional) {
+// As the schema part names it; empty: none.
+std::string Default(const core::Column& column, const ValuePlan& plan) {
+    const std::optional<std::string> text = DefaultText(column);
+    // A struct is no default in Kafka Connect.
+    if (!text || plan.write == WriteVariableDecimal) {
+        return {};
+    }
+    JsonWriter out;
+    if (!TryWriteValue(out, plan, *text)) {
+        // Where rows have these words, too, and the schema allows them.
+        static constexpr std::array<std::string_view, 5> kWords{"NaN", "Infinity", "-Infinity",
+                                                                "infinity", "-infinity"};
+        const bool word = std::find(kWords.begin(), kWords.end(), *text) != kWords.end();
+        if (!word ||
+            (plan.write != WriteNumber && !plan.schema.starts_with("\"type\":\"string\""))) {
+            return {};
+        }
+        out.Clear();
+        out.String(*text);
+    }
+    return out.invalid_utf8() ? std::string() : std::string(out.view());
+}
+
+void WriteField(JsonWriter& out, const core::Column& column, const ColumnPlan& plan) {
+    // Without a type record nothing is known of NULLs; a primary key still has none.
+    const bool optional = !(column.not_null || column.primary_key);
     out.Raw('{');
     out.Raw(plan.value.schema);
-    out.Raw(optional ? ",\"optional\":true,\"field\":" : ",\"optional\":false,\"field\":");
+    out.Raw(optional ? ",\"optional\":true" : ",\"optional\":false");
+    if (!plan.default_value.empty()) {
+        out.Raw(",\"default\":");
+        out.Raw(plan.default_value);
+    }
+    out.Raw(",\"field\":");
     out.String(column.name);
     out.Raw('}');
 }
 
 void WriteFields(JsonWriter& out, const core::RelationSchema& relation, const Plan& plan,
-                 bool key_only) {
+                 const std::vector<std::size_t>& columns) {
     out.Raw("{\"type\":\"struct\",\"fields\":[");
     bool first = true;
-    for (std::size_t i = 0; i < relation.columns.size(); ++i) {
-        const bool key = std::find(plan.key.begin(), plan.key.end(), i) != plan.key.end();
-        if (key_only && !key) {
-            continue;
-        }
+    for (const std::size_t i : columns) {
         if (!first) {
             out.Raw(',');
         }
         first = false;
-        // Without a type record nothing is known of NULLs; a primary key still has none.
-        const core::Column& column = relation.columns[i];
-        WriteField(out, column, plan.columns[i], !(column.not_null || column.primary_key));
+        WriteField(out, relation.columns[i], plan.columns[i]);
     }
     out.Raw(']');
+}
+
+// The connector takes the columns from the index. What was chosen, or is not known to be of one
+// index, keeps its order.
+std::vector<std::size_t> Key(const core::RelationSchema& relation) {
+    std::vector<std::size_t> key = relation.KeyColumns();
+    const auto place = [&](std::size_t i) { return relation.columns[i].key_place; };
+    if (relation.chosen_key.empty() &&
+        std::all_of(key.begin(), key.end(), [&](std::size_t i) { return place(i) > 0; })) {
+        std::sort(key.begin(), key.end(),
+                  [&](std::size_t a, std::size_t b) { return place(a) < place(b); });
+    }
+    return key;
+}
+
+std::vector<ValuePlan> Header(const core::RelationSchema& relation, const Plan& plan,
+                              const DebeziumOptions& options) {
+    std::vector<ValuePlan> header;
+    bool alike = true;
+    for (const std::size_t i : plan.key) {
+        const core::Column& column = relation.columns[i];
+        header.push_back(MakeValuePlan(*column.type, column.typmod, options, Place::kHeader));
+        alike = alike && WriteAlike(header.back(), plan.columns[i].value);
+    }
+    return alike ? std::vector<ValuePlan>{} : std::move(header);
+}
+
+// The connector's schemas have the name of its topic.
+std::string SchemaName(const core::RelationSchema& relation, const DebeziumOptions& options) {
+    std::string name;
+    AppendTopicName(name, options.name + "." + relation.schema + "." + relation.name);
+    name.resize(std::min(name.size(), kTopicLimit));
+    return name;
 }
 
 }  // namespace
 
 Plan MakePlan(const core::RelationSchema& relation, const DebeziumOptions& options) {
     Plan plan;
-    plan.key = relation.KeyColumns();
+    plan.key = Key(relation);
     plan.names_valid = NamesAreUtf8(relation);
     for (const core::Column& column : relation.columns) {
         ColumnPlan& made = plan.columns.emplace_back();
@@ -88,8 +150,12 @@ Plan MakePlan(const core::RelationSchema& relation, const DebeziumOptions& optio
         made.identity = column.key;
         // The schema part calls the column required, so null could not be read; without one it is
         // the truth.
-        made.untold = options.schemas && column.not_null ? made.value.zero : "null";
+        made.default_value = options.schemas ? Default(column, made.value) : "";
+        made.untold = !options.schemas || !column.not_null ? "null"
+                      : made.default_value.empty()         ? made.value.zero
+                                                           : made.default_value;
     }
+    plan.header = Header(relation, plan, options);
 
     JsonWriter out;
     out.Raw(",\"schema\":");
@@ -102,10 +168,12 @@ Plan MakePlan(const core::RelationSchema& relation, const DebeziumOptions& optio
         return plan;
     }
 
-    const std::string name = options.name + "." + relation.schema + "." + relation.name;
+    const std::string name = SchemaName(relation, options);
+    std::vector<std::size_t> all(relation.columns.size());
+    std::iota(all.begin(), all.end(), std::size_t{0});
     out.Clear();
     out.Raw("{\"schema\":");
-    WriteFields(out, relation, plan, true);
+    WriteFields(out, relation, plan, plan.key);
     out.Raw(",\"optional\":false,\"name\":");
     out.String(name + ".Key");
     out.Raw("},\"payload\":");
@@ -114,7 +182,7 @@ Plan MakePlan(const core::RelationSchema& relation, const DebeziumOptions& optio
     out.Clear();
     out.Raw("{\"schema\":{\"type\":\"struct\",\"fields\":[");
     for (const char* field : {"before", "after"}) {
-        WriteFields(out, relation, plan, false);
+        WriteFields(out, relation, plan, all);
         out.Raw(",\"optional\":true,\"name\":");
         out.String(name + ".Value");
         out.Raw(",\"field\":");

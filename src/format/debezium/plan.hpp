@@ -13,13 +13,16 @@ namespace bitvelocity::format::debezium {
 struct ColumnPlan {
     std::string prefix;  // `,"name":`
     ValuePlan value;
-    bool identity = false;  // a before image of the key alone tells it
-    std::string untold;     // what stands there otherwise
+    std::string default_value;  // in the schema part; empty: none
+    bool identity = false;      // a before image of the key alone tells it
+    std::string untold;         // what stands there otherwise
 };
 
 struct Plan {
     std::vector<ColumnPlan> columns;
-    std::vector<std::size_t> key;
+    std::vector<std::size_t> key;  // in the order of the key's index
+    // How the key's columns are written as a header; empty: as in the key's payload.
+    std::vector<ValuePlan> header;
     bool names_valid = true;
     std::string key_head;    // empty, or `{"schema":{...},"payload":`
     std::string value_head;  // the same of the envelope

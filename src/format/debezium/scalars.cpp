@@ -75,6 +75,26 @@ bool WriteNumber(JsonWriter& out, const ValuePlan&, std::string_view text) {
     return true;
 }
 
+bool WriteDouble(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
+    constexpr std::size_t kExact = 15;  // digits that every double has
+    if (text.size() <= kExact || !IsJsonNumber(text)) [[likely]] {
+        return WriteNumber(out, plan, text);
+    }
+    double value = 0;
+    const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (read.ec == std::errc::result_out_of_range) {
+        // A numeric has no exponent: too small begins with a zero.
+        const bool negative = text.front() == '-';
+        const bool small = text[negative ? 1 : 0] == '0';
+        out.Raw(small ? "0.0" : (negative ? "\"-Infinity\"" : "\"Infinity\""));
+        return true;
+    }
+    std::array<char, 32> digits;
+    const auto written = std::to_chars(digits.data(), digits.data() + digits.size(), value);
+    out.Raw({digits.data(), static_cast<std::size_t>(written.ptr - digits.data())});
+    return true;
+}
+
 bool WriteBool(JsonWriter& out, const ValuePlan&, std::string_view text) {
     if (text != "t" && text != "f" && text != "1" && text != "0") {
         return false;

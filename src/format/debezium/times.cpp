@@ -91,12 +91,14 @@ class IsoText {
     char* at_ = text_.data();
 };
 
-bool WriteIsoInstant(JsonWriter& out, std::int64_t micros, int fraction) {
-    const std::int64_t days = FloorDivide(micros, kDayUs);
+bool WriteIsoInstant(JsonWriter& out, const std::optional<TimestampParts>& instant, int fraction) {
+    if (!instant) {
+        return false;
+    }
     IsoText text;
-    text.Date(days);
+    text.Date(instant->days);
     text.Put('T');
-    text.Time(micros - days * kDayUs, fraction);
+    text.Time(instant->micros, fraction);
     text.Put('Z');
     text.Finish(out);
     return true;
@@ -186,12 +188,20 @@ bool WriteTimestamp(JsonWriter& out, const ValuePlan& plan, std::string_view tex
             out, plan,
             text.front() == '-' ? -9'223'372'036'832'400'000 : 9'223'372'036'825'200'000);
     }
-    return WriteScaled(out, plan, ParseTimestamp(text));
+    if (plan.divide == 1) {
+        return WriteScaled(out, plan, ParseTimestamp(text));
+    }
+    // Milliseconds hold years that microseconds do not.
+    const std::optional<TimestampParts> parts = ParseTimestampParts(text);
+    if (!parts) {
+        return false;
+    }
+    out.Number(parts->days * (kDayUs / plan.divide) + parts->micros / plan.divide);
+    return true;
 }
 
 bool WriteIsoTimestamp(JsonWriter& out, const ValuePlan&, std::string_view text) {
-    const std::optional<std::int64_t> micros = ParseTimestamp(text);
-    return micros && WriteIsoInstant(out, *micros, -1);
+    return WriteIsoInstant(out, ParseTimestampParts(text), -1);
 }
 
 bool WriteZonedTimestamp(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
@@ -209,8 +219,8 @@ bool WriteZonedTimestamp(JsonWriter& out, const ValuePlan& plan, std::string_vie
             return true;
         }
     }
-    const std::optional<std::int64_t> micros = ParseTimestamp(text);
-    return micros && WriteIsoInstant(out, *micros, plan.digits);  // the infinities stay words
+    // The infinities stay words.
+    return WriteIsoInstant(out, ParseTimestampParts(text), plan.digits);
 }
 
 bool WriteZonedTime(JsonWriter& out, const ValuePlan&, std::string_view text) {

@@ -5,6 +5,7 @@
 
 #include "core/oids.hpp"
 #include "format/debezium/writers.hpp"
+#include "format/numeric_typmod.hpp"
 
 namespace bitvelocity::format::debezium {
 
@@ -13,15 +14,15 @@ namespace {
 // The name-based UUID (version 3) of the default placeholder, as arrays of uuid have it.
 constexpr std::string_view kUnavailableUuid = "b68a35a7-17ad-35b3-af2a-ae46edb4545a";
 
-constexpr std::int32_t kTypmodOffset = 4;  // VARHDRSZ, added to numeric's typmod
 constexpr std::int32_t kUnlimitedBits = 2'147'483'647;
 constexpr std::int64_t kMillisecond = 1000;  // in microseconds
 
-// A column's type, its modifier, and what the stream wants.
+// A column's type, its modifier, what the stream wants, and where.
 struct Column {
     const core::TypeDescription& type;
     std::int32_t typmod;
     const DebeziumOptions& options;
+    Place place = Place::kJson;
 
     // Digits of a fraction of a second.
     [[nodiscard]] std::int32_t precision() const { return typmod >= 0 && typmod <= 6 ? typmod : 6; }
@@ -55,14 +56,14 @@ void PlanDecimal(ValuePlan& plan, const Column& column, std::optional<std::int32
     if (column.options.decimals == DecimalMode::kString) {
         Set(plan, WriteDecimalText, Schema("string"));
     } else if (column.options.decimals == DecimalMode::kDouble) {
-        Set(plan, WriteNumber, Schema("double"));
+        Set(plan, WriteDouble, Schema("double"));
     } else if (precision) {
         plan.digits = scale;
         std::string parameters = "\"scale\":\"" + std::to_string(scale) + "\"";
         if (*precision > 0) {
             parameters += ",\"connect.decimal.precision\":\"" + std::to_string(*precision) + "\"";
         }
-        Set(plan, WriteDecimal,
+        Set(plan, column.place == Place::kHeader ? WriteNumber : WriteDecimal,
             Schema("bytes", "org.apache.kafka.connect.data.Decimal", Parameters(parameters)));
     } else {
         Set(plan, WriteVariableDecimal,
@@ -74,13 +75,11 @@ void PlanDecimal(ValuePlan& plan, const Column& column, std::optional<std::int32
 }
 
 void PlanNumeric(ValuePlan& plan, const Column& column) {
-    if (column.typmod < kTypmodOffset) {
+    if (const auto typmod = ReadNumericTypmod(column.typmod)) {
+        PlanDecimal(plan, column, typmod->precision, typmod->scale);
+    } else {
         PlanDecimal(plan, column, std::nullopt, 0);
-        return;
     }
-    const std::int32_t packed = column.typmod - kTypmodOffset;
-    const std::int32_t scale = ((packed & 0x7ff) ^ 1024) - 1024;  // 11 bits, signed since 15
-    PlanDecimal(plan, column, packed >> 16 & 0xffff, scale);
 }
 
 void PlanMoney(ValuePlan& plan, const Column& column) {
@@ -324,7 +323,8 @@ std::string Unavailable(const ValuePlan& plan, const core::TypeDescription& type
         out.Raw(plan.write == WriteHstoreMap ? object : Quoted(object));
     } else if (plan.write != WriteList) {
         out.String(placeholder);
-    } else if (plan.element->write == WriteNumber || plan.element->write == WriteDays) {
+    } else if (plan.element->write == WriteNumber || plan.element->write == WriteDouble ||
+               plan.element->write == WriteDays) {
         out.Raw('[');  // one element per byte
         for (std::size_t i = 0; i < placeholder.size(); ++i) {
             if (i > 0) {
@@ -346,10 +346,15 @@ std::string Unavailable(const ValuePlan& plan, const core::TypeDescription& type
 }
 
 // The connector's stand-in for a required column that the WAL does not tell: its type's zero.
-std::string Zero(const ValuePlan& plan, const core::TypeDescription& type) {
+std::string Zero(const ValuePlan& plan, const core::TypeDescription& type, std::int32_t typmod) {
     const Row* row = FindRow(type);
+    std::string text(plan.write == WriteList ? "{}" : row != nullptr ? row->zero : "");
+    const auto numeric = ReadNumericTypmod(typmod);
+    if (type.oid == core::kNumericOid && numeric) {
+        (void)WithScale(text, numeric->scale);  // no digit of a zero is lost
+    }
     JsonWriter out;
-    WriteValue(out, plan, plan.write == WriteList ? "{}" : row != nullptr ? row->zero : "");
+    WriteValue(out, plan, text);
     return std::string(out.view());
 }
 
@@ -360,32 +365,38 @@ void WriteTextInstead(JsonWriter& out, std::size_t start, std::string_view text)
     out.String(text);
 }
 
+bool WriteAlike(const ValuePlan& one, const ValuePlan& other) {
+    return one.write == other.write &&
+           (one.element == nullptr || WriteAlike(*one.element, *other.element));
+}
+
 ValuePlan MakeContentPlan(const DebeziumOptions& options) {
     ValuePlan plan;
     const core::TypeDescription none;
-    PlanBinary(plan, {none, -1, options}, WriteTextBase64, WriteTextHex);
+    PlanBinary(plan, {none, -1, options, Place::kJson}, WriteTextBase64, WriteTextHex);
     return plan;
 }
 
 ValuePlan MakeValuePlan(const core::TypeDescription& type, std::int32_t typmod,
-                        const DebeziumOptions& options) {
+                        const DebeziumOptions& options, Place place) {
     if (type.kind == core::TypeKind::kDomain && type.element != nullptr) {
-        return MakeValuePlan(*type.element, type.base_typmod, options);
+        return MakeValuePlan(*type.element, type.base_typmod, options, place);
     }
     ValuePlan plan;
     if (type.kind == core::TypeKind::kArray && type.element != nullptr) {
         const bool vector = type.oid == core::kInt2VectorOid || type.oid == core::kOidVectorOid;
         plan.write = vector ? WriteVector : WriteList;
         plan.delimiter = type.element->delimiter;
-        plan.element = std::make_unique<ValuePlan>(MakeValuePlan(*type.element, typmod, options));
+        plan.element =
+            std::make_unique<ValuePlan>(MakeValuePlan(*type.element, typmod, options, place));
         plan.scratch = NewScratch();
         plan.schema =
             "\"type\":\"array\",\"items\":{" + plan.element->schema + ",\"optional\":true}";
     } else {
-        PlanScalar(plan, {type, typmod, options});
+        PlanScalar(plan, {type, typmod, options, place});
     }
     plan.unavailable = Unavailable(plan, type, options);
-    plan.zero = Zero(plan, type);
+    plan.zero = Zero(plan, type, typmod);
     return plan;
 }
 

@@ -47,21 +47,33 @@ struct ValuePlan {
     std::string zero;         // what stands for one that may be neither told nor null
 };
 
+// Kafka Connect has a converter of its own for headers, with another form of decimals: numbers.
+enum class Place : std::uint8_t { kJson, kHeader };
+
 [[nodiscard]] ValuePlan MakeValuePlan(const core::TypeDescription& type, std::int32_t typmod,
-                                      const DebeziumOptions& options);
+                                      const DebeziumOptions& options, Place place = Place::kJson);
+
+// Whether both write the same of every value.
+[[nodiscard]] bool WriteAlike(const ValuePlan& one, const ValuePlan& other);
 
 // For bytes that are no bytea's text: the content of logical messages.
 [[nodiscard]] ValuePlan MakeContentPlan(const DebeziumOptions& options);
 
 void WriteTextInstead(JsonWriter& out, std::size_t start, std::string_view text);
 
-inline void WriteValue(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
+// False: the text has no such form, and something was written that has to be taken back.
+[[nodiscard]] inline bool TryWriteValue(JsonWriter& out, const ValuePlan& plan,
+                                        std::string_view text) {
     if (plan.write == nullptr) [[likely]] {
         out.String(text);
-        return;
+        return true;
     }
+    return plan.write(out, plan, text);
+}
+
+inline void WriteValue(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
     const std::size_t start = out.size();
-    if (!plan.write(out, plan, text)) {
+    if (!TryWriteValue(out, plan, text)) {
         WriteTextInstead(out, start, text);
     }
 }

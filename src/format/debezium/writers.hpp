@@ -8,6 +8,7 @@ namespace bitvelocity::format::debezium {
 
 // scalars.cpp
 bool WriteNumber(JsonWriter& out, const ValuePlan& plan, std::string_view text);
+bool WriteDouble(JsonWriter& out, const ValuePlan& plan, std::string_view text);   // rounded
 bool WriteBool(JsonWriter& out, const ValuePlan& plan, std::string_view text);     // t, f, 1, 0
 bool WriteDecimal(JsonWriter& out, const ValuePlan& plan, std::string_view text);  // plan.digits
 bool WriteVariableDecimal(JsonWriter& out, const ValuePlan& plan, std::string_view text);
