@@ -11,9 +11,14 @@ so value.schema.after.price is the schema of the column price. It needs a line o
 
 with shell patterns in the first three. REASON is clock, name, dropped, shortened or corrupted.
 Prints every other difference, and every line that concerns this set and no difference; fails then.
+
+    compare.py unused FOLDER DIFFERENCES
+
+Prints the lines of all sets (*) that none of those compared in FOLDER needed; fails then.
 """
 import fnmatch
 import json
+import pathlib
 import sys
 
 REASONS = ("clock", "name", "dropped", "shortened", "corrupted")
@@ -102,8 +107,20 @@ def shown(value):
     return text if len(text) < 300 else text[:300] + "..."
 
 
+def report_unused(folder, allowed_path):
+    used = set()
+    for path in pathlib.Path(folder).glob("*.used"):
+        used.update(int(number) for number in path.read_text().split())
+    unused = [number for number, sets, *_ in read_lines(allowed_path) if sets == ["*"] and number not in used]
+    for number in unused:
+        print(f"{allowed_path}:{number}: no difference of any set needs this line")
+    sys.exit(1 if unused else 0)
+
+
 def main():
     name, folder, allowed_path = sys.argv[1:]
+    if name == "unused":
+        report_unused(folder, allowed_path)
     allowed = read_lines(allowed_path)
     used = set()
     seen = {}
@@ -129,6 +146,7 @@ def main():
         print(f"{topic} {path}")
         for one, other in list(dict.fromkeys((shown(a), shown(b)) for a, b in values))[:6]:
             print(f"    debezium: {one}\n    ours:     {other}")
+    pathlib.Path(folder, f"{name}.used").write_text(" ".join(map(str, sorted(used))))
     unused = [a for a in allowed if a[0] not in used and a[1] != ["*"] and name in a[1]]
     for number, *line in unused:
         print(f"{allowed_path}:{number}: no difference of {name} needs this line")

@@ -11,9 +11,12 @@ CREATE TABLE domains (id int PRIMARY KEY, c counter, p positive, s short, mo mom
 CREATE TABLE domains_deep (id int PRIMARY KEY, mp more_positive);
 CREATE TABLE domain_arrays (id int PRIMARY KEY, ad positive[], ac counter[], t tags);
 CREATE TABLE domain_key (id counter PRIMARY KEY, v int);
+CREATE TABLE domain_defaults (id int PRIMARY KEY, c counter DEFAULT 5, p positive NOT NULL DEFAULT 2);
 -- changes
 INSERT INTO domains VALUES (1, 5, 3.10, 'abc', '2024-01-15 10:30:00.123', '101'), (2, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO domains_deep VALUES (1, 3.10);
 INSERT INTO domain_arrays VALUES (1, '{1.00,2.50}', '{1,NULL}', '{p,q}'), (2, NULL, NULL, NULL);
 INSERT INTO domain_key VALUES (1, 1);
 DELETE FROM domain_key;
+INSERT INTO domain_defaults (id) VALUES (1);
+DELETE FROM domain_defaults;

@@ -8,6 +8,7 @@ CREATE TABLE numeric_special (id int PRIMARY KEY, n numeric, n52 numeric(5,2));
 CREATE TABLE numeric_key (id numeric(10,2) PRIMARY KEY, t text);
 CREATE TABLE variable_key (id numeric PRIMARY KEY, t text);
 CREATE TABLE float_key (id float8 PRIMARY KEY, t text);
+CREATE TABLE money_key (m money, b bytea, bi bit(3), PRIMARY KEY (m, bi, b));
 -- changes
 INSERT INTO numbers VALUES
     (1, true, 1, 2, 3, 4, 1.5, 2.25, 10.1111, 12345, 123.45, 1234567890.0123456789, 12300, 0.00123, 1234.56, 1.10, 1),
@@ -28,8 +29,14 @@ INSERT INTO numeric_special VALUES (2, 'Infinity', 1);
 INSERT INTO numeric_special VALUES (3, '-Infinity', 1);
 INSERT INTO numeric_key VALUES (1.5, 'a'), (-100, 'b');
 UPDATE numeric_key SET t = 'c';
+UPDATE numeric_key SET id = id + 0.25;
 DELETE FROM numeric_key;
 INSERT INTO variable_key VALUES (1.5, 'a'), (-100.250, 'b');
+UPDATE variable_key SET id = id + 1;
 DELETE FROM variable_key;
 INSERT INTO float_key VALUES (1.5, 'a'), (1e300, 'b');
+UPDATE float_key SET id = id * 2;
 DELETE FROM float_key;
+INSERT INTO money_key VALUES (1.5, '\x00ff', '101');
+UPDATE money_key SET m = -2.25;
+DELETE FROM money_key;

@@ -7,6 +7,7 @@ CREATE TABLE charlike (id int PRIMARY KEY, c "char");
 CREATE TABLE text_ranges (id int PRIMARY KEY, i4 int4range, i8 int8range, n numrange, ts tsrange, tstz tstzrange, d daterange);
 CREATE TABLE enum_key (m mood PRIMARY KEY, v int);
 CREATE TABLE uuid_key (u uuid, t text, PRIMARY KEY (t, u));
+CREATE TABLE control_key (t text PRIMARY KEY);
 -- changes
 INSERT INTO texts VALUES
     (1, 'plain', 'v "q" \ ü', 'no limit', 'ab', 'x', 'name', 'CiText', '550e8400-e29b-41d4-a716-446655440000', '<a b="c">d</a>',
@@ -26,6 +27,11 @@ INSERT INTO text_ranges VALUES
     (3, NULL, NULL, NULL, NULL, NULL, NULL);
 INSERT INTO enum_key VALUES ('sad', 1), ('ok "really"', 2);
 UPDATE enum_key SET v = 3 WHERE m = 'sad';
+UPDATE enum_key SET m = 'happy, or not' WHERE m = 'ok "really"';
 DELETE FROM enum_key;
 INSERT INTO uuid_key VALUES ('550e8400-e29b-41d4-a716-446655440000', 'k');
+UPDATE uuid_key SET t = '"q" \ ü';
 DELETE FROM uuid_key;
+INSERT INTO control_key VALUES ('a');
+UPDATE control_key SET t = E'line\nbreak\u0001';
+DELETE FROM control_key;

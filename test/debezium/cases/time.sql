@@ -13,8 +13,10 @@ CREATE TABLE timestamptz_infinity (id int PRIMARY KEY, tstz timestamptz, tstz3 t
 CREATE TABLE date_far (id int PRIMARY KEY, d date);
 CREATE TABLE timestamp_far (id int PRIMARY KEY, ts timestamp, ts3 timestamp(3));
 CREATE TABLE timestamptz_far (id int PRIMARY KEY, tstz timestamptz);
+CREATE TABLE timestamp_old (id int PRIMARY KEY, ts timestamp, ts0 timestamp(0));
 CREATE TABLE interval_far (id int PRIMARY KEY, iv interval);
 CREATE TABLE time_key (d date, ts timestamp(3), PRIMARY KEY (d, ts));
+CREATE TABLE zoned_key (tstz timestamptz, t time, PRIMARY KEY (t, tstz));
 -- changes
 INSERT INTO times VALUES
     (1, '2024-02-29', '04:05:06.789012', '04:05:06', '04:05:06.789', '04:05:06.7890', '04:05:06.789012', '04:05:06.789+02:30', '04:05:06.789-11',
@@ -27,7 +29,7 @@ INSERT INTO times VALUES
      '0', '-1 day', '-10:20'),
     (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL),
     (4, '1582-10-10', '12:00', '12:00', '12:00', '12:00', '12:00', '23:59:59.999999-12:30', '10:00:00.5+00',
-     '1582-10-10 12:00', '1500-02-28 12:00', '1900-01-01 00:00', '1850-06-01 00:00', '1677-09-21 00:12:44',
+     '1782-10-10 12:00', '1700-02-28 12:00', '1900-01-01 00:00', '1850-06-01 00:00', '1677-09-21 00:12:44',
      '1582-10-10 12:00:00+00', '1500-01-01 12:00:00+00', '1900-01-01 00:00+00', '1850-06-01 00:00+00',
      '-04:05:06', '100 years', '99:59'),
     (5, '0001-01-01', '06:00', '06:00', '06:00', '06:00', '06:00', '06:00:00.100000+06', '06:00+06',
@@ -42,6 +44,11 @@ INSERT INTO date_far VALUES (1, '0044-03-15 BC'), (2, '4714-11-24 BC'), (3, '587
 INSERT INTO timestamp_far VALUES (1, '0044-03-15 10:30:00 BC', '0044-03-15 10:30:00.5 BC'), (2, '4714-11-24 00:00:00 BC', '4714-11-24 00:00:00 BC'),
     (3, '294276-12-31 23:59:59.999999', '294276-12-31 23:59:59.999'), (4, '21016-11-04 11:51:30', '21016-11-04 11:51:30'), (5, '4713-12-31 23:59:59.999999 BC', '4713-12-31 23:59:59.999 BC');
 INSERT INTO timestamptz_far VALUES (1, '0044-03-15 10:30:00+00 BC'), (2, '4714-11-24 00:00:00+00 BC'), (3, '294276-12-31 23:59:59.999999+00'), (4, '21016-11-04 11:51:30+00'), (5, '0001-12-31 23:59:59+00 BC');
+INSERT INTO timestamp_old VALUES (1, '1582-10-10 12:00', '1500-02-28 12:00'), (2, '1582-10-04 12:00', '1677-09-20 00:00');
 INSERT INTO interval_far VALUES (1, '178000000 years'), (2, '-178000000 years'), (3, '2147483647 days'), (4, '1 year -1 mon +2 days -00:00:00.000001');
 INSERT INTO time_key VALUES ('2024-01-15', '2024-01-15 10:30:00.123');
+UPDATE time_key SET d = '2024-01-16';
 DELETE FROM time_key;
+INSERT INTO zoned_key VALUES ('2024-01-15 10:30:00.5+02', '04:05:06');
+UPDATE zoned_key SET tstz = '2024-01-15 00:00:00+00';
+DELETE FROM zoned_key;
