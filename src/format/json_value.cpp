@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "core/oids.hpp"
-#include "format/array_json.hpp"
 #include "core/text_forms.hpp"
+#include "format/containers_json.hpp"
 
 namespace bitvelocity::format {
 
@@ -76,29 +76,6 @@ void WriteTime(JsonWriter& out, std::string_view text, bool zoned) {
     out.Raw('"');
 }
 
-bool WriteNested(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
-    return WriteArray(out, text, plan.delimiter, plan.buffer,
-                      [&](std::string_view element) { WriteValue(out, *plan.element, element); });
-}
-
-bool WriteVector(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
-    out.Raw('[');
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find(' '), text.size());
-        WriteValue(out, *plan.element, text.substr(0, end));
-        text.remove_prefix(end);
-        if (!text.empty()) {
-            out.Raw(',');
-            text.remove_prefix(1);
-            if (text.empty()) {
-                return false;
-            }
-        }
-    }
-    out.Raw(']');
-    return true;
-}
-
 bool WriteComposite(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
     core::CompositeReader in(text, plan.buffer);
     if (!in.Open()) {
@@ -120,29 +97,6 @@ bool WriteComposite(JsonWriter& out, const ValuePlan& plan, std::string_view tex
     }
     out.CloseObject(start);
     return in.Close();
-}
-
-bool WriteHstore(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
-    core::HstoreReader in(text, plan.buffer, plan.value_buffer);
-    const std::size_t start = out.size();
-    while (!in.done()) {
-        std::string_view key;
-        std::string_view value;
-        bool is_null = false;
-        if (!in.Next(key, is_null, value)) {
-            return false;
-        }
-        out.Raw(',');
-        out.String(key);
-        out.Raw(':');
-        if (is_null) {
-            out.Null();
-        } else {
-            out.String(value);
-        }
-    }
-    out.CloseObject(start);
-    return true;
 }
 
 }  // namespace
@@ -186,6 +140,7 @@ std::string MemberPrefix(std::string_view name) {
 }
 
 void WriteOtherValue(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
+    const auto element = [&](std::string_view one) { WriteValue(out, *plan.element, one); };
     const std::size_t start = out.size();
     bool written = false;
     switch (plan.shape) {
@@ -205,16 +160,16 @@ void WriteOtherValue(JsonWriter& out, const ValuePlan& plan, std::string_view te
             out.Embedded(text);
             return;
         case Shape::kArray:
-            written = WriteNested(out, plan, text);
+            written = WriteArray(out, text, plan.delimiter, plan.buffer, element);
             break;
         case Shape::kVector:
-            written = WriteVector(out, plan, text);
+            written = WriteVector(out, text, element);
             break;
         case Shape::kComposite:
             written = WriteComposite(out, plan, text);
             break;
         case Shape::kHstore:
-            written = WriteHstore(out, plan, text);
+            written = WriteHstore(out, text, plan.buffer, plan.value_buffer);
             break;
         case Shape::kText:
         case Shape::kNumber:  // NaN and the infinities

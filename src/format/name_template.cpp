@@ -6,9 +6,6 @@
 
 namespace bitvelocity::format {
 
-namespace {
-
-// Takes one literal or one placeholder (with its braces) off the front.
 std::string_view TakeSegment(std::string_view& text) {
     const bool placeholder = text.front() == '{';
     std::size_t end = placeholder ? text.find('}') : text.find('{');
@@ -17,8 +14,6 @@ std::string_view TakeSegment(std::string_view& text) {
     text.remove_prefix(end);
     return segment;
 }
-
-}  // namespace
 
 core::Status CheckTemplate(std::string_view option, std::string_view text,
                            const std::set<std::string>& known) {

@@ -13,6 +13,10 @@
 
 namespace bitvelocity::format {
 
+// Takes one literal or one placeholder, with its braces, off the front of a template that is not
+// empty.
+[[nodiscard]] std::string_view TakeSegment(std::string_view& text);
+
 struct Placeholder {
     std::string_view name;  // with its braces
     std::string_view value;

@@ -2,25 +2,13 @@
 
 #include <algorithm>
 #include <set>
+#include <span>
 
 #include "core/nearest.hpp"
+#include "format/name_template.hpp"
 #include "format/topic_name.hpp"
 
 namespace bitvelocity::pipeline {
-
-namespace {
-
-// Takes one literal or one placeholder (with its braces) off the front.
-std::string_view TakeSegment(std::string_view& text) {
-    const bool placeholder = text.front() == '{';
-    std::size_t end = placeholder ? text.find('}') : text.find('{');
-    end = end == std::string_view::npos ? text.size() : end + (placeholder ? 1 : 0);
-    const std::string_view segment = text.substr(0, end);
-    text.remove_prefix(end);
-    return segment;
-}
-
-}  // namespace
 
 namespace {
 
@@ -31,7 +19,7 @@ core::Status Check(std::string_view text, const std::string& option,
                                   "option \"" + option + "\" is not a topic");
     }
     while (!text.empty()) {
-        const std::string segment(TakeSegment(text));
+        const std::string segment(format::TakeSegment(text));
         if (segment.front() == '{') {
             if (!known.contains(segment)) {
                 return core::Status::Fail(
@@ -64,6 +52,23 @@ core::Result<std::string> Limited(std::string topic) {
     return topic;
 }
 
+core::Result<std::string> Expand(std::string_view text,
+                                 std::span<const format::Placeholder> values) {
+    std::string topic;
+    while (!text.empty()) {
+        const std::string_view segment = format::TakeSegment(text);
+        const auto found =
+            std::find_if(values.begin(), values.end(),
+                         [&](const format::Placeholder& v) { return v.name == segment; });
+        if (found == values.end()) {
+            topic += segment;
+        } else {
+            format::AppendTopicName(topic, found->value);
+        }
+    }
+    return Limited(std::move(topic));
+}
+
 }  // namespace
 
 core::Status CheckTopicTemplate(std::string_view text) {
@@ -78,20 +83,9 @@ core::Status CheckOutboxTopic(std::string_view text) {
 
 core::Result<std::string> MakeOutboxTopic(std::string_view text, const core::Source& source,
                                           std::string_view route) {
-    std::string topic;
-    while (!text.empty()) {
-        const std::string_view segment = TakeSegment(text);
-        if (segment == "{route}") {
-            format::AppendTopicName(topic, route);
-        } else if (segment == "{stream}") {
-            format::AppendTopicName(topic, source.stream);
-        } else if (segment == "{database}") {
-            format::AppendTopicName(topic, source.database);
-        } else {
-            topic += segment;
-        }
-    }
-    return Limited(std::move(topic));
+    const format::Placeholder values[] = {
+        {"{stream}", source.stream}, {"{database}", source.database}, {"{route}", route}};
+    return Expand(text, values);
 }
 
 core::Status CheckLetterTopic(std::string_view text) {
@@ -113,27 +107,14 @@ std::string MakeStreamTopic(const core::Source& source, std::string_view kind) {
 
 core::Result<std::string> MakeTopic(std::string_view text, const core::Source& source,
                                     const core::RelationSchema* relation) {
-    std::string topic;
     if (relation == nullptr) {
-        format::AppendTopicName(topic, source.stream);
-        topic += ".message";
-        text = {};
+        return Limited(MakeStreamTopic(source, "message"));
     }
-    while (!text.empty()) {
-        const std::string_view segment = TakeSegment(text);
-        if (segment == "{stream}") {
-            format::AppendTopicName(topic, source.stream);
-        } else if (segment == "{database}") {
-            format::AppendTopicName(topic, source.database);
-        } else if (segment == "{schema}") {
-            format::AppendTopicName(topic, relation->schema);
-        } else if (segment == "{table}") {
-            format::AppendTopicName(topic, relation->name);
-        } else {
-            topic += segment;
-        }
-    }
-    return Limited(std::move(topic));
+    const format::Placeholder values[] = {{"{stream}", source.stream},
+                                          {"{database}", source.database},
+                                          {"{schema}", relation->schema},
+                                          {"{table}", relation->name}};
+    return Expand(text, values);
 }
 
 }  // namespace bitvelocity::pipeline

@@ -11,11 +11,17 @@
 #include "core/lsn.hpp"
 #include "core/nearest.hpp"
 #include "core/oids.hpp"
+#include "core/percent.hpp"
 #include "core/schema.hpp"
 #include "core/status.hpp"
 
 namespace bitvelocity::core {
 namespace {
+
+TEST(Percent, KeepsWhatASegmentOfAPathMayHold) {
+    EXPECT_EQ(PercentEncoded("aZ09-._~"), "aZ09-._~");
+    EXPECT_EQ(PercentEncoded("a/b c%\xc3\xa4"), "a%2Fb%20c%25%C3%A4");
+}
 
 TEST(Lsn, HasPostgresTextForm) {
     EXPECT_EQ(ToString(Lsn{0}), "0/0");

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "core/percent.hpp"
 #include "format/json_writer.hpp"
 #include "format/name_template.hpp"
 #include "format/row_plan.hpp"
@@ -24,24 +25,6 @@ std::string LowerName(core::Operation operation) {
     std::transform(name.begin(), name.end(), name.begin(),
                    [](char c) { return static_cast<char>(c - 'A' + 'a'); });
     return name;
-}
-
-// A value inside one segment of a URI's path (RFC 3986).
-std::string PathSegment(std::string_view text) {
-    constexpr char kHex[] = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            std::string_view("-._~").find(c) != std::string_view::npos) {
-            out.push_back(c);
-        } else {
-            out.push_back('%');
-            out.push_back(kHex[byte >> 4]);
-            out.push_back(kHex[byte & 15]);
-        }
-    }
-    return out;
 }
 
 template <typename Number>
@@ -89,8 +72,8 @@ class CloudEventsEncoder final : public Encoder {
     CloudEventsEncoder(const CloudEventsOptions& options, const core::Source& source)
         : options_(options), source_(source) {
         const std::string system = std::to_string(source.system_identifier);
-        const std::string database = PathSegment(source.database);
-        const std::string stream = PathSegment(source.stream);
+        const std::string database = core::PercentEncoded(source.database);
+        const std::string stream = core::PercentEncoded(source.stream);
         const Placeholder values[] = {
             {"{system}", system}, {"{database}", database}, {"{stream}", stream}};
         source_uri_ = ExpandTemplate(options.source, values);

@@ -1,8 +1,5 @@
-#include <algorithm>
-
-#include "format/array_json.hpp"
+#include "format/containers_json.hpp"
 #include "format/debezium/writers.hpp"
-#include "core/text_forms.hpp"
 
 namespace bitvelocity::format::debezium {
 
@@ -11,41 +8,13 @@ bool WriteList(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
                       [&](std::string_view element) { WriteValue(out, *plan.element, element); });
 }
 
-bool WriteVector(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
-    out.Raw('[');
-    while (!text.empty()) {
-        const std::size_t end = std::min(text.find(' '), text.size());
-        WriteValue(out, *plan.element, text.substr(0, end));
-        text.remove_prefix(std::min(end + 1, text.size()));
-        if (!text.empty()) {
-            out.Raw(',');
-        }
-    }
-    out.Raw(']');
-    return true;
+bool WriteNumberVector(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
+    return WriteVector(out, text,
+                       [&](std::string_view element) { WriteValue(out, *plan.element, element); });
 }
 
 bool WriteHstoreMap(JsonWriter& out, const ValuePlan& plan, std::string_view text) {
-    core::HstoreReader in(text, plan.scratch->text, plan.scratch->more_text);
-    const std::size_t start = out.size();
-    while (!in.done()) {
-        std::string_view key;
-        std::string_view value;
-        bool is_null = false;
-        if (!in.Next(key, is_null, value)) {
-            return false;
-        }
-        out.Raw(',');
-        out.String(key);
-        out.Raw(':');
-        if (is_null) {
-            out.Null();
-        } else {
-            out.String(value);
-        }
-    }
-    out.CloseObject(start);
-    return true;
+    return WriteHstore(out, text, plan.scratch->text, plan.scratch->more_text);
 }
 
 // The same object, as text within a string.

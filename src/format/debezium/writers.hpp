@@ -24,7 +24,7 @@ bool WritePoint(JsonWriter& out, const ValuePlan& plan, std::string_view text);
 // containers.cpp
 bool WriteList(JsonWriter& out, const ValuePlan& plan, std::string_view text);  // of plan.element
 // int2vector, oidvector: elements separated by blanks.
-bool WriteVector(JsonWriter& out, const ValuePlan& plan, std::string_view text);
+bool WriteNumberVector(JsonWriter& out, const ValuePlan& plan, std::string_view text);
 bool WriteHstoreJson(JsonWriter& out, const ValuePlan& plan, std::string_view text);
 bool WriteHstoreMap(JsonWriter& out, const ValuePlan& plan, std::string_view text);
 

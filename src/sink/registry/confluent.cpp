@@ -2,6 +2,8 @@
 
 #include <nlohmann/json.hpp>
 
+#include "core/percent.hpp"
+
 namespace bitvelocity::sink::registry {
 
 namespace {
@@ -9,23 +11,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kReasonLimit = 2000;  // bytes; an answer may quote whole schemas
-
-std::string Encoded(std::string_view text) {
-    constexpr char kHex[] = "0123456789ABCDEF";
-    std::string out;
-    for (const char c : text) {
-        const auto byte = static_cast<unsigned char>(c);
-        if ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-            std::string_view("-._~").find(c) != std::string_view::npos) {
-            out.push_back(c);
-        } else {
-            out.push_back('%');
-            out.push_back(kHex[byte >> 4]);
-            out.push_back(kHex[byte & 15]);
-        }
-    }
-    return out;
-}
 
 // AVRO is what a registry takes where no type is named; older ones know no other member.
 std::string Body(std::string_view schema) {
@@ -66,11 +51,11 @@ std::string Hint(int status) {
 }  // namespace
 
 Request RegisterSchema(std::string_view subject, std::string_view schema) {
-    return {"POST", "/subjects/" + Encoded(subject) + "/versions", Body(schema)};
+    return {"POST", "/subjects/" + core::PercentEncoded(subject) + "/versions", Body(schema)};
 }
 
 Request LookUpSchema(std::string_view subject, std::string_view schema) {
-    return {"POST", "/subjects/" + Encoded(subject), Body(schema)};
+    return {"POST", "/subjects/" + core::PercentEncoded(subject), Body(schema)};
 }
 
 Answer ReadAnswer(const Response& response, std::string_view subject) {
