@@ -153,7 +153,7 @@ TEST(EventId, IsAVersion8UuidThatSortsByPosition) {
 TEST(RelationSchema, KnowsWhatIdentifiesARow) {
     RelationSchema schema;
     for (const char* name : {"a", "b", "c"}) {
-        schema.columns.push_back({.name = name, .type = nullptr});
+        schema.columns.emplace_back().name = name;
     }
     EXPECT_TRUE(schema.KeyColumns().empty());
     schema.columns[1].primary_key = true;
