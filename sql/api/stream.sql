@@ -27,7 +27,7 @@ CREATE OR REPLACE FUNCTION bitvelocity.alter_stream(
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'bitvelocity_alter_stream';
 COMMENT ON FUNCTION bitvelocity.alter_stream(name, regclass[], regclass[], jsonb) IS
-    'Adds and removes tables of a stream, or replaces its options; existing rows of added tables are copied first';
+    'Adds and removes tables of a stream, or replaces its options; existing rows of added tables come as READ events while the stream goes on';
 REVOKE ALL ON FUNCTION bitvelocity.alter_stream(name, regclass[], regclass[], jsonb) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION bitvelocity.pause_stream(name name) RETURNS void
@@ -61,6 +61,18 @@ CREATE OR REPLACE FUNCTION bitvelocity.resync_stream(name name, tables regclass[
 COMMENT ON FUNCTION bitvelocity.resync_stream(name, regclass[]) IS
     'After the slot was lost: a new slot and the next epoch, every row comes again as a READ event; with tables, only their rows';
 REVOKE ALL ON FUNCTION bitvelocity.resync_stream(name, regclass[]) FROM PUBLIC;
+
+CREATE OR REPLACE FUNCTION bitvelocity.snapshot_stream(
+    name name,
+    tables regclass[] DEFAULT NULL,
+    filter text DEFAULT NULL
+) RETURNS void
+    LANGUAGE c VOLATILE PARALLEL UNSAFE
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'bitvelocity_snapshot_stream';
+COMMENT ON FUNCTION bitvelocity.snapshot_stream(name, regclass[], text) IS
+    'Sends the rows that tables of a stream have now once more, as READ events, while the stream goes on; filter: a condition, evaluated as the table''s owner; progress is in stream_snapshot';
+REVOKE ALL ON FUNCTION bitvelocity.snapshot_stream(name, regclass[], text) FROM PUBLIC;
 
 CREATE OR REPLACE FUNCTION bitvelocity.create_bronze(
     source regclass,
@@ -106,6 +118,9 @@ CREATE OR REPLACE FUNCTION bitvelocity.stream_activity(
     OUT wal_limit bigint,
     OUT wal_free double precision,
     OUT retained_rate double precision,
+    OUT snapshot_table oid,
+    OUT snapshot_rows_per_s double precision,
+    OUT snapshot_waits boolean,
     OUT poison_events bigint
 ) RETURNS SETOF record
     LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED
@@ -172,8 +187,12 @@ SELECT s.stream_name AS stream,
        END AS lag,
        pg_catalog.round(a.rows_per_s::numeric, 1) AS rows_per_s,
        CASE WHEN a.state = 'snapshot'
-            THEN a.snapshot_rows || ' of about ' || greatest(a.snapshot_total, a.snapshot_rows)
-                 || ' rows'
+            THEN pg_catalog.format('%s %% of about %s rows, %s rows/s', a.snapshot_rows * 100 / greatest(a.snapshot_total, a.snapshot_rows, 1),
+                                   greatest(a.snapshot_total, a.snapshot_rows), pg_catalog.round(a.snapshot_rows_per_s))
+                 || CASE WHEN a.snapshot_rows_per_s > 0
+                         THEN pg_catalog.format(', %s left', pg_catalog.make_interval(secs => pg_catalog.ceil((greatest(a.snapshot_total, a.snapshot_rows) - a.snapshot_rows) / a.snapshot_rows_per_s)))
+                         ELSE '' END
+                 || coalesce(', now ' || pg_catalog.to_regclass(NULLIF(a.snapshot_table, 0)::regclass::text)::text, '')
        END AS snapshot_progress,
        CASE WHEN NOT h.home THEN 'the definition came from another cluster or database'
             WHEN s.phase = 'needs_resync' THEN s.phase_reason
@@ -182,7 +201,7 @@ SELECT s.stream_name AS stream,
        CASE WHEN NOT h.home THEN 'SELECT bitvelocity.adopt_streams();  -- only if this is production now'
             WHEN s.phase = 'needs_resync'
                 THEN pg_catalog.format('SELECT bitvelocity.resync_stream(%L);', s.stream_name)
-            WHEN a.state IN ('starting', 'snapshot') AND b.pid IS NOT NULL
+            WHEN (a.state = 'starting' OR a.snapshot_waits) AND b.pid IS NOT NULL
                 THEN pg_catalog.format('waits for the transaction of process %s, open since %s', b.pid,
                                        b.xact_start)
             ELSE a.hint
@@ -205,7 +224,7 @@ LEFT JOIN LATERAL (
     FROM pg_catalog.pg_stat_activity t
     WHERE t.backend_xid IS NOT NULL AND t.pid <> a.deliverer_pid AND t.pid <> a.decoder_pid
     ORDER BY pg_catalog.age(t.backend_xid) DESC
-    LIMIT 1) b ON a.state IN ('starting', 'snapshot');
+    LIMIT 1) b ON a.state = 'starting' OR a.snapshot_waits;
 COMMENT ON VIEW bitvelocity.stream_status IS
     'One row a stream: state, position, lag, retained WAL, rate, last error and what to do';
 GRANT SELECT ON bitvelocity.stream_status TO pg_monitor;

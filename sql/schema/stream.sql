@@ -36,13 +36,8 @@ CREATE TABLE bitvelocity.stream_table (
     relation regclass NOT NULL,
     -- the bronze table beside it (embedded sink only)
     bronze regclass,
-    -- rows that existed before: 'pending' until copied
+    -- rows that existed before: 'pending' until all of them are in the sink
     existing_rows text NOT NULL CHECK (existing_rows IN ('pending', 'copied', 'none')),
-    -- the snapshot they were read under: its transactions are in the copy, so their changes, all of
-    -- them committed before copied_until, are not delivered again
-    copied_snapshot pg_snapshot,
-    copied_until pg_lsn,
-    rows_copied bigint,
     -- the name under which the stream's option "tables" shapes it, and the attribute numbers that
     -- the columns named there had then: they keep their meaning when something is renamed
     shaped_as text,
@@ -53,6 +48,32 @@ CREATE TABLE bitvelocity.stream_table (
 );
 COMMENT ON TABLE bitvelocity.stream_table IS
     'Tables of a stream; bronze: the table beside the source that an embedded stream writes';
+
+CREATE TABLE bitvelocity.stream_snapshot (
+    snapshot_id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    stream_id integer NOT NULL REFERENCES bitvelocity.stream ON DELETE CASCADE,
+    relation regclass NOT NULL,
+    -- only rows that fulfil it
+    filter text,
+    -- the table's first load (or a resync): wait_for_stream waits for it
+    first_load boolean NOT NULL DEFAULT false,
+    -- behind which row the next chunk begins: the key of the last one that is in the sink; without a
+    -- key the oid of the leaf and the ctid
+    place_columns text[] NOT NULL DEFAULT '{}',
+    place_values text[] NOT NULL DEFAULT '{}',
+    -- read: looked at; sent: as READ events
+    rows_read bigint NOT NULL DEFAULT 0,
+    rows_sent bigint NOT NULL DEFAULT 0,
+    rows_estimated bigint,
+    requested_at timestamptz NOT NULL DEFAULT now(),
+    started_at timestamptz,
+    finished_at timestamptz,
+    -- why it ended early
+    error text
+);
+CREATE INDEX ON bitvelocity.stream_snapshot (stream_id) WHERE finished_at IS NULL;
+COMMENT ON TABLE bitvelocity.stream_snapshot IS
+    'Snapshots of existing rows: whose rows a stream reads or has read, and how far; saved with every chunk';
 
 -- Events that could not be delivered (option on_error = dead_letter), as they would have left the
 -- database. Written by the deliverers only; they are users' data, so no role but the owner reads them.
@@ -117,6 +138,8 @@ COMMENT ON EVENT TRIGGER bitvelocity_schema_dropped IS
 
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_table', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_snapshot', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_snapshot_snapshot_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_stream_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.dead_letter', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.dead_letter_id_seq', '');

@@ -24,11 +24,12 @@ namespace bitvelocity::core {
 
 // Decoder: slot made; record decoded; frame in the batch; batch in the queue; before confirming,
 // between confirming and saving the slot, after; stopping: before the last batch, queue closed.
-// Deliverer: slot seen; sink opened; a row copied, all copied; batch received, batch delivered;
+// Deliverer: slot seen; sink opened; existing rows: a chunk read, its watermark written, a
+// row in the sink, all of the chunk, what was done saved; batch received, batch delivered;
 // message handed to the transport, acknowledgements taken, letters stored, letters sent
-// again; position published;
-// stopping: before and after draining. Bronze: before and after its commit. Kafka transactions:
-// before one is opened, before the progress record, before the commit, after it.
+// again; position published; stopping: before and after draining. Bronze: before and after its
+// commit. Kafka transactions: before one is opened, before the progress record, before the commit,
+// after it.
 #define BV_FAILPOINTS(X)      \
     X(decoder_slot_made)      \
     X(decoder_decoded)        \
@@ -41,8 +42,11 @@ namespace bitvelocity::core {
     X(decoder_closed)         \
     X(deliverer_slot_seen)    \
     X(deliverer_opened)       \
+    X(deliverer_chunk_read)   \
+    X(deliverer_watermarked)  \
     X(deliverer_row_copied)   \
     X(deliverer_copied)       \
+    X(deliverer_chunk_saved)  \
     X(deliverer_received)     \
     X(deliverer_fed)          \
     X(deliverer_sent)         \

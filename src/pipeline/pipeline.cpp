@@ -15,6 +15,7 @@ struct Pipeline::Impl final : wal::Handler {
     core::Status OnChange(const core::Change& change) override;
     core::Status OnCommit(const core::Transaction& transaction) override;
     core::Status OnProgress(core::Lsn lsn) override;
+    core::Status OnWatermark(core::Lsn lsn, std::string_view content) override;
     core::Status WriteAlone(const core::Change& message);
     core::Status Write(const core::Change& change);
 
@@ -24,6 +25,7 @@ struct Pipeline::Impl final : wal::Handler {
     core::Lsn resume_;
     sink::Sink& sink_;
     Shaper* shaper_;
+    Watcher* watcher_ = nullptr;
     Statistics statistics_;
     core::Transaction snapshot_;
     std::uint64_t rows_at_begin_ = 0;
@@ -49,6 +51,9 @@ core::Status Pipeline::Impl::OnChange(const core::Change& change) {
         return core::Status::Ok();
     }
     ++statistics_.rows;
+    if (watcher_ != nullptr) [[unlikely]] {
+        watcher_->OnChange(change);
+    }
     return Write(change);
 }
 
@@ -77,10 +82,15 @@ core::Status Pipeline::Impl::OnProgress(core::Lsn lsn) {
     return InSink(lsn) ? core::Status::Ok() : sink_.Progress(lsn);
 }
 
-// A non-transactional message is a transaction of its own. It ends one byte after its record began:
-// behind itself, so that it is not sent again, and before whatever commits next.
+core::Status Pipeline::Impl::OnWatermark(core::Lsn lsn, std::string_view content) {
+    return watcher_ == nullptr || lsn <= resume_ ? core::Status::Ok()
+                                                 : watcher_->OnWatermark(lsn, content);
+}
+
+// A non-transactional message is a transaction of its own. Its position is the end of its record,
+// where the next record begins: that may be a commit, which must not be taken for a part of it.
 core::Status Pipeline::Impl::WriteAlone(const core::Change& message) {
-    if (InSink(message.lsn)) {
+    if (message.lsn <= resume_) {
         return core::Status::Ok();
     }
     core::Transaction transaction;
@@ -90,7 +100,7 @@ core::Status Pipeline::Impl::WriteAlone(const core::Change& message) {
     ++statistics_.rows;
     BV_RETURN_IF_ERROR(Write(message));
     ++statistics_.transactions;
-    transaction.end_lsn = core::Lsn{message.lsn.value + 1};
+    transaction.end_lsn = message.lsn;
     statistics_.last_commit = transaction.end_lsn;
     return sink_.Commit(transaction);
 }
@@ -99,6 +109,10 @@ Pipeline::Pipeline(wal::ParserOptions options, core::Lsn resume, sink::Sink& sin
     : impl_(std::make_unique<Impl>(std::move(options), resume, sink, shaper)) {}
 
 Pipeline::~Pipeline() = default;
+
+void Pipeline::Watch(Watcher* watcher) {
+    impl_->watcher_ = watcher;
+}
 
 core::Status Pipeline::Feed(std::span<const std::byte> batch) {
     if (impl_->in_snapshot_) {
@@ -126,8 +140,8 @@ core::Status Pipeline::WriteSnapshotRow(const core::Change& change) {
             return core::Status::Fail(core::kInternalError,
                                       "a snapshot cannot begin inside a transaction");
         }
+        // Without an id: it is no transaction of the source.
         impl_->snapshot_ = {};
-        impl_->snapshot_.xid = change.identity.xid;
         impl_->snapshot_.commit_lsn = change.identity.commit_lsn;
         impl_->snapshot_.commit_time_us = change.commit_time_us;
         BV_RETURN_IF_ERROR(impl_->sink_.Begin(impl_->snapshot_));
@@ -138,11 +152,11 @@ core::Status Pipeline::WriteSnapshotRow(const core::Change& change) {
     return impl_->Write(change);
 }
 
-core::Status Pipeline::EndSnapshot(core::Lsn consistent_point) {
+core::Status Pipeline::EndSnapshot(core::Lsn position) {
     if (!std::exchange(impl_->in_snapshot_, false)) {
-        return impl_->sink_.Progress(consistent_point);
+        return impl_->sink_.Progress(position);
     }
-    impl_->snapshot_.end_lsn = consistent_point;
+    impl_->snapshot_.end_lsn = position;
     ++impl_->statistics_.transactions;
     return impl_->sink_.Commit(impl_->snapshot_);
 }

@@ -10,6 +10,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "core/change.hpp"
 #include "core/status.hpp"
@@ -27,6 +28,17 @@ struct Statistics {
     std::int64_t last_commit_time_us = 0;
 };
 
+// Looks at what goes by while existing rows are read. Called before a change is shaped, and not for
+// transactions that were in the sink already.
+class Watcher {
+  public:
+    virtual ~Watcher() = default;
+    virtual void OnChange(const core::Change& change) = 0;
+    // Between transactions; snapshot rows may be written now.
+    // `lsn`: the end of its record.
+    virtual core::Status OnWatermark(core::Lsn lsn, std::string_view content) = 0;
+};
+
 class Pipeline {
   public:
     // `resume`: the position up to which everything is in the sink already (or invalid). `shaper`:
@@ -37,16 +49,17 @@ class Pipeline {
     Pipeline(const Pipeline&) = delete;
     Pipeline& operator=(const Pipeline&) = delete;
 
+    // Null: nobody watches, which costs a change one branch.
+    void Watch(Watcher* watcher);
     core::Status Feed(std::span<const std::byte> batch);
     // Between batches: `idle` when no more input waits. Inside a transaction it only serves
     // acknowledgements.
     core::Status Boundary(bool idle);
-    // A row that existed before the stream, of the given identity (Operation::kRead). All rows up
-    // to EndSnapshot are one transaction of the sink: after a crash before its end they come again.
+    // An existing row, of the given identity (Operation::kRead); between transactions. All rows up
+    // to EndSnapshot are one transaction of the sink.
     core::Status WriteSnapshotRow(const core::Change& change);
-    // The rows are complete as of `consistent_point`, from which the stream goes on; also without
-    // rows.
-    core::Status EndSnapshot(core::Lsn consistent_point);
+    // The rows end at `position`, from which the stream goes on; also without rows.
+    core::Status EndSnapshot(core::Lsn position);
     // Inside a source transaction or a snapshot.
     [[nodiscard]] bool in_transaction() const;
     [[nodiscard]] const Statistics& statistics() const;

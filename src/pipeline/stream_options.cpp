@@ -11,6 +11,7 @@
 #include "format/encoder.hpp"
 #include "pipeline/guard_options.hpp"
 #include "pipeline/message_sink.hpp"
+#include "pipeline/snapshot_options.hpp"
 #include "pipeline/table_shape.hpp"
 #include "pipeline/topic.hpp"
 #include "sink/kafka/properties.hpp"
@@ -396,6 +397,7 @@ core::Status ValidateStreamOptions(const std::string& sink, const std::string& f
     const bool broker = sink == "kafka";
     std::set<std::string> known = format::EncoderOptionNames(format);
     known.insert(GuardOptionNames().begin(), GuardOptionNames().end());
+    known.insert(SnapshotOptionNames().begin(), SnapshotOptionNames().end());
     known.insert({"tables", kOnError, kLetterTopic});
     if (broker) {
         known.insert(ShapingNames().begin(), ShapingNames().end());
@@ -403,6 +405,10 @@ core::Status ValidateStreamOptions(const std::string& sink, const std::string& f
     auto guard = ParseGuardOptions(options_json);
     if (!guard.ok()) {
         return guard.TakeStatus();
+    }
+    auto snapshot = ParseSnapshotOptions(options_json);
+    if (!snapshot.ok()) {
+        return snapshot.TakeStatus();
     }
     for (const auto& [name, value] : object->items()) {
         if (known.contains(name) || (broker && name.starts_with(kPropertyPrefix))) {

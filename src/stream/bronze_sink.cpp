@@ -45,18 +45,6 @@ constexpr std::int64_t kLockPollMs = 20;
 // How long a lock may be waited for before it is worth a message.
 constexpr std::int64_t kPatienceUs = 1'000'000;
 
-// TopTransactionContext is current while it lives.
-class MemoryInTransaction {
-  public:
-    MemoryInTransaction() : previous_(MemoryContextSwitchTo(TopTransactionContext)) {}
-    ~MemoryInTransaction() noexcept { MemoryContextSwitchTo(previous_); }
-    MemoryInTransaction(const MemoryInTransaction&) = delete;
-    MemoryInTransaction& operator=(const MemoryInTransaction&) = delete;
-
-  private:
-    MemoryContext previous_;
-};
-
 }  // namespace
 
 BronzeSink::BronzeSink(const Definition& definition, const core::Source& source,
@@ -99,9 +87,7 @@ core::Status BronzeSink::Begin(const core::Transaction& /*transaction*/) {
 
 core::Status BronzeSink::OpenBatch() {
     batch_ = std::make_unique<Batch>();
-    if (!joined_) {
-        batch_->transaction.emplace();
-    }
+    batch_->transaction.emplace();
     return LockTables();
 }
 
@@ -186,8 +172,6 @@ core::Status BronzeSink::Write(const core::Change& change) {
                 "Take the table out of the stream with alter_stream(..., drop_tables => ...), then "
                 "make it anew with create_bronze or add_tables.");
         }
-        // It has to outlive the SPI connection that a copy of existing rows reads through.
-        const MemoryInTransaction memory;
         writer = std::make_unique<TableWriter>();
         if (on_error_ == pipeline::OnError::kStop) {
             writer->direct = std::make_unique<trail::BronzeWriter>(found->second);
@@ -203,9 +187,6 @@ core::Status BronzeSink::Write(const core::Change& change) {
 }
 
 core::Status BronzeSink::Commit(const core::Transaction& transaction) {
-    if (joined_) {
-        return core::Status::Ok();
-    }
     if (batch_ == nullptr) {
         durable_ = std::max(durable_, transaction.end_lsn);
     } else {
@@ -224,7 +205,7 @@ core::Status BronzeSink::Progress(core::Lsn lsn) {
 }
 
 core::Status BronzeSink::Boundary(bool idle) {
-    if (batch_ != nullptr && !joined_ && (idle || batch_->rows >= kGroupRows)) {
+    if (batch_ != nullptr && (idle || batch_->rows >= kGroupRows)) {
         CommitBatch();
     }
     return core::Status::Ok();
@@ -281,22 +262,12 @@ core::Status BronzeSink::Redeliver(std::span<const core::Change* const> events,
     return core::Status::Ok();
 }
 
-void BronzeSink::Join() {
-    joined_ = true;
-}
-
-void BronzeSink::FinishJoined(core::Lsn position) {
-    if (batch_ != nullptr) {
-        for (auto& [table, writer] : batch_->writers) {
-            writer->Flush();
-            worker::SignalAtCommit(table);
-        }
-        batch_.reset();
+core::Status BronzeSink::Alongside(const std::function<void()>& work) {
+    if (batch_ == nullptr) {
+        BV_RETURN_IF_ERROR(OpenBatch());
     }
-    replorigin_session_origin_lsn = position.value;
-    replorigin_session_origin_timestamp = GetCurrentTimestamp();
-    joined_ = false;
-    durable_ = std::max(durable_, position);
+    work();
+    return core::Status::Ok();
 }
 
 }  // namespace bitvelocity::stream

@@ -8,6 +8,7 @@
 // Deliverer, main thread.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -47,11 +48,8 @@ class BronzeSink final : public sink::Sink {
     core::Status Redeliver(std::span<const core::Change* const> events,
                            std::vector<std::optional<core::Error>>& outcomes) override;
 
-    // While joined, rows go into the transaction that the caller has open and will commit (with the
-    // position set by Join's end): the copy of existing rows.
-    void Join();
-    // Writes what is buffered and binds `position` to the caller's commit.
-    void FinishJoined(core::Lsn position);
+    // Does more in the transaction of what was written last; begins one if none is open.
+    core::Status Alongside(const std::function<void()>& work);
 
   private:
     struct Batch;
@@ -75,7 +73,6 @@ class BronzeSink final : public sink::Sink {
     std::map<core::Oid, core::Oid> bronze_of_;
     std::vector<core::Oid> bronze_tables_;  // sorted
     std::unique_ptr<Batch> batch_;
-    bool joined_ = false;
     core::Lsn pending_;  // end of the last source transaction in the batch
     core::Lsn durable_;
 };

@@ -383,8 +383,7 @@ void DecoderMain(const worker::ServiceStart& start) {
         if (!usable) {
             return;
         }
-        // The deliverer knows up to where everything is in the sink, and copies existing rows
-        // first.
+        // The deliverer knows up to where everything is in the sink.
         pg::Call([entry]() {
             while (!entry->may_decode.load() && !entry->stop.load() && !worker::StopRequested()) {
                 worker::Wait(100);

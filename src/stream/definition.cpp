@@ -38,8 +38,7 @@ bool LoadDefinition(std::int64_t stream_id, Definition* definition) {
 
     definition->tables.clear();
     const pg::Rows tables = spi.Execute(
-        "SELECT relation, coalesce(bronze::oid, 0::oid), existing_rows = 'pending', "
-        "coalesce(copied_snapshot::text, ''), copied_until, coalesce(shaped_as, ''), "
+        "SELECT relation, coalesce(bronze::oid, 0::oid), coalesce(shaped_as, ''), "
         "column_numbers::text FROM bitvelocity.stream_table "
         "WHERE stream_id = $1 ORDER BY relation",
         {pg::Param::Int(definition->stream_id)});
@@ -47,11 +46,8 @@ bool LoadDefinition(std::int64_t stream_id, Definition* definition) {
         StreamTable table;
         table.relation = tables.OidValue(i, 1);
         table.bronze = tables.OidValue(i, 2);
-        table.pending = tables.Bool(i, 3);
-        table.copied_snapshot = tables.Text(i, 4).value_or("");
-        table.copied_until = tables.LsnValue(i, 5);
-        table.shaped_as = tables.Text(i, 6).value_or("");
-        table.column_numbers = tables.Text(i, 7).value_or("{}");
+        table.shaped_as = tables.Text(i, 3).value_or("");
+        table.column_numbers = tables.Text(i, 4).value_or("{}");
         definition->tables.push_back(std::move(table));
     }
     return true;

@@ -12,11 +12,7 @@ namespace bitvelocity::stream {
 
 struct StreamTable {
     core::Oid relation = 0;
-    core::Oid bronze = 0;  // 0: not an embedded sink
-    bool pending = false;  // existing rows are still to be copied
-    // Transactions visible in this snapshot and committed before `copied_until` are in the copy.
-    std::string copied_snapshot;
-    core::Lsn copied_until;
+    core::Oid bronze = 0;        // 0: not an embedded sink
     std::string shaped_as;       // key in the option `tables`; empty: none
     std::string column_numbers;  // JSON, name -> attribute number
 };

@@ -8,6 +8,7 @@
 #include "pg/spi.hpp"
 #include "pipeline/message_sink.hpp"
 #include "pipeline/pipeline.hpp"
+#include "pipeline/snapshot_options.hpp"
 #include "pipeline/stream_options.hpp"
 #include "sink/memory.hpp"
 #include "stream/bronze_sink.hpp"
@@ -43,7 +44,7 @@ class Delivery final : public sink::Waiter {
     void OpenSink();
     // False: there is nothing to deliver (slot lost, told to stop).
     bool WaitForSlot();
-    bool CopyRows();
+    void Begin();
     void Deliver();
     void Finish();
     void GiveWay();
@@ -57,6 +58,7 @@ class Delivery final : public sink::Waiter {
     void ServeRedrive();
     bool RedriveSome();
     void NoteStop();
+    std::int64_t StepSnapshots();
     void Publish();
     void ReportHealth();
     void MeasureRate(std::int64_t now_us);
@@ -68,9 +70,9 @@ class Delivery final : public sink::Waiter {
     std::unique_ptr<DeadLetters> letters_;
     std::unique_ptr<sink::Sink> sink_;
     BronzeSink* bronze_ = nullptr;
-    std::unique_ptr<sink::Sink> filter_;
     std::unique_ptr<pipeline::Shaper> shaper_;
     std::unique_ptr<pipeline::Pipeline> pipeline_;
+    std::unique_ptr<Snapshots> snapshots_;  // while existing rows are to be read
     core::Lsn resume_;
     core::Lsn published_;
     bool drained_ = false;
@@ -207,25 +209,34 @@ wal::ParserOptions Delivery::ParserOptions() const {
     return options;
 }
 
-bool Delivery::CopyRows() {
-    const core::Lsn position = std::max(resume_, core::Lsn{entry_->slot_start_lsn.load()});
-    {
-        // A pipeline of its own: the rows come before anything that is decoded.
-        pipeline::Pipeline copy(ParserOptions(), resume_, *sink_, shaper_.get());
-        if (!CopyExistingRows(&definition_, entry_, copy, *sink_, bronze_, source_, position,
-                              *this)) {
-            return false;
-        }
-    }
-    pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_copied));
-    filter_ = MakeCopyFilter(definition_, position, *sink_);
-    pipeline_ = std::make_unique<pipeline::Pipeline>(
-        ParserOptions(), resume_, filter_ != nullptr ? *filter_ : *sink_, shaper_.get());
+void Delivery::Begin() {
+    pipeline_ =
+        std::make_unique<pipeline::Pipeline>(ParserOptions(), resume_, *sink_, shaper_.get());
+    const pipeline::SnapshotOptions options =
+        pg::ValueOrThrow(pipeline::ParseSnapshotOptions(definition_.options_json));
+    snapshots_ = std::make_unique<Snapshots>(definition_, entry_, source_, *pipeline_, *sink_,
+                                             bronze_, options.chunk_rows);
     Publish();
-    entry_->state.store(static_cast<std::uint32_t>(State::kStreaming));
+    entry_->state.store(
+        static_cast<std::uint32_t>(snapshots_->busy() ? State::kSnapshot : State::kStreaming));
     entry_->may_decode.store(true);
     WakeDecoder(entry_);
-    return true;
+}
+
+// Existing rows, a chunk at a time between batches. Returns how long to wait for that at most, -1:
+// as long as for anything else.
+std::int64_t Delivery::StepSnapshots() {
+    if (snapshots_ == nullptr || pipeline_->in_transaction()) {
+        return -1;
+    }
+    const std::int64_t wait = snapshots_->busy() ? snapshots_->Step() : -1;
+    if (!snapshots_->busy()) {
+        snapshots_ = nullptr;
+        if (!entry_->stop.load()) {
+            entry_->state.store(static_cast<std::uint32_t>(State::kStreaming));
+        }
+    }
+    return wait;
 }
 
 void Delivery::NoteStop() {
@@ -285,7 +296,7 @@ void Delivery::Publish() {
     MeasureRate(worker::Now());
 }
 
-// An outage is shown while it lasts, also during the copy of existing rows.
+// An outage is shown while it lasts.
 void Delivery::ReportHealth() {
     const sink::Health health = sink_->health();
     const std::string& error = health.reachable ? std::string() : health.last_error;
@@ -413,6 +424,7 @@ void Delivery::Deliver() {
             ServeDrain();
             ServeRedrive();
             pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_published));
+            (void)StepSnapshots();
             pg::Call([]() { CHECK_FOR_INTERRUPTS(); });
             empty_since_us = 0;
             continue;
@@ -435,6 +447,10 @@ void Delivery::Deliver() {
         } else if (idle) {
             timeout = sink_->settled() ? kIdleMs : kUnsettledMs;
         }
+        const std::int64_t soon = StepSnapshots();
+        if (soon >= 0) {
+            timeout = std::min(timeout, soon);
+        }
         pg::Call([fd = sink_->wake_fd(), timeout]() { worker::Wait(timeout, fd); });
     }
 }
@@ -450,6 +466,9 @@ void Delivery::Finish() {
             sink_->Drain(down ? 0 : std::max<std::int64_t>(left / 1000, 0));
         if (!drained.ok() && drained.error().sqlstate != core::kQueryCanceled) {
             throw pg::StatusError(drained.error());
+        }
+        if (snapshots_ != nullptr) {
+            snapshots_->Save();
         }
     }
     Publish();
@@ -469,9 +488,7 @@ void DelivererMain(const worker::ServiceStart& start) {
         }
         try {
             delivery.OpenSink();
-            if (!delivery.CopyRows()) {
-                return;
-            }
+            delivery.Begin();
             delivery.Deliver();
             delivery.Finish();
         } catch (const pg::StatusError& error) {

@@ -126,6 +126,16 @@ BV_FUNCTION(bitvelocity_resync_stream) {
     PG_RETURN_VOID();
 }
 
+BV_FUNCTION(bitvelocity_snapshot_stream) {
+    RequireArgument(fcinfo, 0, "name");
+    std::optional<std::string> filter;
+    if (!PG_ARGISNULL(2)) {
+        filter = TextArgument(fcinfo, 2);
+    }
+    SnapshotStream(NameArgument(fcinfo, 0), TablesArgument(fcinfo, 1), filter);
+    PG_RETURN_VOID();
+}
+
 BV_FUNCTION(bitvelocity_create_bronze) {
     RequireArgument(fcinfo, 0, "source");
     const std::string target = PG_ARGISNULL(1) ? std::string() : TextArgument(fcinfo, 1);
@@ -186,8 +196,8 @@ BV_FUNCTION(bitvelocity_stream_activity) {
             if (!mine) {
                 continue;
             }
-            Datum values[19] = {};
-            bool nulls[19] = {};
+            Datum values[22] = {};
+            bool nulls[22] = {};
             values[0] = Int32GetDatum(entry.stream_id);
             values[1] = CStringGetTextDatum(StateName(static_cast<State>(entry.state.load())));
             values[2] = Int32GetDatum(entry.decoder_pid.load());
@@ -210,7 +220,11 @@ BV_FUNCTION(bitvelocity_stream_activity) {
             values[15] = Int64GetDatum(static_cast<std::int64_t>(entry.wal_limit.load()));
             values[16] = Float8GetDatum(static_cast<double>(entry.wal_free.load()));
             values[17] = Float8GetDatum(static_cast<double>(entry.retained_rate.load()));
-            values[18] = Int64GetDatum(static_cast<std::int64_t>(entry.poison_events.load()));
+            values[18] = ObjectIdGetDatum(entry.snapshot_table.load());
+            values[19] =
+                Float8GetDatum(static_cast<double>(entry.snapshot_rate_x100.load()) / 100.0);
+            values[20] = BoolGetDatum(entry.snapshot_waiting.load());
+            values[21] = Int64GetDatum(static_cast<std::int64_t>(entry.poison_events.load()));
             tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
         }
     });

@@ -12,7 +12,7 @@ namespace bitvelocity::stream {
 enum class State : std::uint32_t {
     kStopped = 0,
     kStarting,  // the slot is being made; waits for older transactions
-    kSnapshot,  // existing rows are being copied
+    kSnapshot,  // existing rows are being read while changes flow
     kStreaming,
     kStopping,
     kFailed,  // stopped by an error; comes back after a pause
@@ -41,13 +41,13 @@ struct Entry {
     std::atomic<std::uint32_t> state;  // State, deliverer and decoder
 
     // hand-shake of one pair of processes; reset by whoever leaves last
-    std::atomic<dsm_handle> queue;      // decoder: the queue may be attached
-    std::atomic<bool> deliverer_ready;  // deliverer: resume_lsn is set
-    std::atomic<bool> slot_ready;       // decoder: the slot exists and decoding begins
-    std::atomic<bool> slot_lost;        // decoder: the slot is gone or not to be trusted
-    char lost_reason[kErrorLength];     // decoder, before slot_lost
-    std::atomic<bool> may_decode;       // deliverer: existing rows are copied or there are none
-    std::atomic<bool> stop;             // either: stop at the next transaction boundary
+    std::atomic<dsm_handle> queue;               // decoder: the queue may be attached
+    std::atomic<bool> deliverer_ready;           // deliverer: resume_lsn is set
+    std::atomic<bool> slot_ready;                // decoder: the slot exists and decoding begins
+    std::atomic<bool> slot_lost;                 // decoder: the slot is gone or not to be trusted
+    char lost_reason[kErrorLength];              // decoder, before slot_lost
+    std::atomic<bool> may_decode;                // deliverer: resume_lsn is final
+    std::atomic<bool> stop;                      // either: stop at the next transaction boundary
     std::atomic<std::int64_t> stop_deadline_us;  // of worker::Now(); 0: none
     std::atomic<bool> sink_down;  // deliverer: waiting for acknowledgements is useless
     std::atomic<bool> delivered;  // deliverer: durable_lsn is final
@@ -83,9 +83,14 @@ struct Entry {
     // when the log was told last, of worker::Now()
     std::atomic<std::uint64_t> poison_events;
     std::atomic<std::int64_t> poison_logged_us;
-    std::atomic<bool> redrive;                  // committing backends: letters are to be sent again
-    std::atomic<std::uint64_t> snapshot_rows;   // deliverer: rows copied so far
-    std::atomic<std::uint64_t> snapshot_total;  // deliverer: estimate, 0 unknown
+    std::atomic<bool> redrive;  // committing backends: letters are to be sent again
+    // existing rows, deliverer: rows read so far; what they will be, an estimate; rows per second *
+    // 100; the table; whether older transactions are waited for
+    std::atomic<std::uint64_t> snapshot_rows;
+    std::atomic<std::uint64_t> snapshot_total;
+    std::atomic<std::uint64_t> snapshot_rate_x100;
+    std::atomic<Oid> snapshot_table;
+    std::atomic<bool> snapshot_waiting;
 
     ConditionVariable progress;  // broadcast by the deliverer when durable_lsn moves
 };

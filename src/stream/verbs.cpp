@@ -5,6 +5,7 @@
 
 #include "core/nearest.hpp"
 #include "pg/boundary.hpp"
+#include "pg/parse.hpp"
 #include "pg/scopes.hpp"
 #include "pg/spi.hpp"
 #include "pipeline/message_sink.hpp"
@@ -163,6 +164,15 @@ bool HasTable(std::int32_t stream_id, core::Oid table) {
                    "relation = $2",
                    {pg::Param::Int(stream_id), pg::Param::OidValue(table)})
                 .empty();
+}
+
+// What is open of a table (0: of all) does not go on; as the extension.
+void ForgetSnapshots(std::int32_t stream_id, core::Oid table) {
+    pg::SpiScope spi;
+    spi.Execute(
+        "DELETE FROM bitvelocity.stream_snapshot WHERE stream_id = $1 AND finished_at IS NULL AND "
+        "($2 = 0::oid OR relation = $2)",
+        {pg::Param::Int(stream_id), pg::Param::OidValue(table)});
 }
 
 // Publishes tables through the stream's own publications, each in the way its key allows.
@@ -343,6 +353,7 @@ void AlterStream(const std::string& name, const std::vector<core::Oid>& add_tabl
         UnpublishTable(name, table);
         pg::CatalogScope as_extension;
         pg::SpiScope spi;
+        ForgetSnapshots(stream.id, table);
         spi.Execute("DELETE FROM bitvelocity.stream_table WHERE stream_id = $1 AND relation = $2",
                     {pg::Param::Int(stream.id), pg::Param::OidValue(table)});
     }
@@ -434,12 +445,14 @@ void ResyncStream(const std::string& name, const std::vector<core::Oid>& tables)
         pg::CatalogScope as_extension;
         pg::SpiScope spi;
         if (tables.empty()) {
+            ForgetSnapshots(stream.id, 0);
             spi.Execute(
                 "UPDATE bitvelocity.stream_table SET existing_rows = 'pending' WHERE stream_id = "
                 "$1",
                 {pg::Param::Int(stream.id)});
         }
         for (const core::Oid table : tables) {
+            ForgetSnapshots(stream.id, table);
             spi.Execute(
                 "UPDATE bitvelocity.stream_table SET existing_rows = 'pending' WHERE stream_id = "
                 "$1 AND relation = $2",
@@ -454,6 +467,88 @@ void ResyncStream(const std::string& name, const std::vector<core::Oid>& tables)
         }
     }
     ApplyShaping(stream.id);
+    Changed(stream.id);
+}
+
+namespace {
+
+void RequireInStream(const StreamRow& stream, const std::string& name, core::Oid table) {
+    if (!HasTable(stream.id, table)) {
+        pg::Throw("42704",
+                  "table " + pg::QualifiedName(table) + " is not in stream \"" + name + "\"", {},
+                  "SELECT relation FROM bitvelocity.stream_table lists its tables.");
+    }
+}
+
+// One boolean expression over the table's row, analyzed as it will be evaluated.
+void RequireCondition(core::Oid table, const std::string& filter) {
+    pg::RequireOwner(table);
+    const pg::OwnerScope as_owner(pg::OwnerOf(table));
+    // The line feed ends a comment inside the text.
+    const std::string sql = "SELECT (" + filter + "\n) FROM " + pg::QualifiedName(table);
+    const bool good = pg::Call([text = sql.c_str()]() {
+        const List* parsed = pg::ParseText(text);
+        if (list_length(parsed) != 1 || !IsA(linitial_node(RawStmt, parsed)->stmt, SelectStmt)) {
+            return false;
+        }
+        const auto* select = reinterpret_cast<SelectStmt*>(linitial_node(RawStmt, parsed)->stmt);
+        if (list_length(select->targetList) != 1 || list_length(select->fromClause) != 1 ||
+            select->whereClause != nullptr || select->op != SETOP_NONE) {
+            return false;
+        }
+        const Query* query = pg::AnalyzeText(linitial_node(RawStmt, parsed), text);
+        return !query->hasTargetSRFs && !query->hasAggs && !query->hasWindowFuncs &&
+               exprType(reinterpret_cast<Node*>(
+                   linitial_node(TargetEntry, query->targetList)->expr)) == BOOLOID;
+    });
+    if (!good) {
+        pg::Throw(core::kInvalidParameter, "filter must be one boolean expression over a row",
+                  "It is: " + filter);
+    }
+}
+
+}  // namespace
+
+void SnapshotStream(const std::string& name, const std::vector<core::Oid>& tables,
+                    const std::optional<std::string>& filter) {
+    const StreamRow stream = LockStream(name);
+    std::vector<core::Oid> wanted = tables;
+    for (const core::Oid table : wanted) {
+        RequireInStream(stream, name, table);
+    }
+    if (wanted.empty()) {
+        pg::CatalogScope as_extension;
+        pg::SpiScope spi;
+        const pg::Rows rows = spi.Execute(
+            "SELECT relation FROM bitvelocity.stream_table WHERE stream_id = $1 AND EXISTS (SELECT "
+            "FROM pg_class WHERE oid = relation) ORDER BY relation",
+            {pg::Param::Int(stream.id)});
+        for (std::size_t i = 0; i < rows.size(); ++i) {
+            wanted.push_back(rows.OidValue(i, 1));
+        }
+    }
+    RequireLogicalWal();
+    if (stream.phase == "needs_resync" || !stream.home) {
+        pg::Throw("55000", "stream \"" + name + "\" is not in a state to read rows",
+                  stream.home ? "Its slot was lost." : "Its definition came from elsewhere.",
+                  stream.home ? "resync_stream sends every row again."
+                              : "adopt_streams says that this is production now.");
+    }
+    for (const core::Oid table : wanted) {
+        if (filter) {
+            RequireCondition(table, *filter);
+        }
+    }
+    {
+        pg::CatalogScope as_extension;
+        pg::SpiScope spi;
+        for (const core::Oid table : wanted) {
+            spi.Execute(
+                "INSERT INTO bitvelocity.stream_snapshot (stream_id, relation, filter) VALUES "
+                "($1, $2, $3)",
+                {pg::Param::Int(stream.id), pg::Param::OidValue(table), pg::Param::Text(filter)});
+        }
+    }
     Changed(stream.id);
 }
 
@@ -500,10 +595,11 @@ std::int32_t AdoptStreams(bool existing_rows) {
             "'bitvelocity.stream'::regclass WHERE stream_id = $1",
             {pg::Param::Int(stream.id), pg::Param::Text(NewSlotName(stream.name)),
              pg::Param::OidValue(MyDatabaseId)});
-        // Transactions and positions of the other cluster mean nothing here.
+        // How far something was read there means nothing here.
+        ForgetSnapshots(stream.id, 0);
         spi.Execute(
-            "UPDATE bitvelocity.stream_table SET copied_snapshot = NULL, copied_until = NULL, "
-            "existing_rows = CASE WHEN $2 THEN 'pending' WHEN existing_rows = 'pending' THEN "
+            "UPDATE bitvelocity.stream_table SET existing_rows = CASE WHEN $2 THEN 'pending' WHEN "
+            "existing_rows = 'pending' THEN "
             "'none' ELSE existing_rows END WHERE stream_id = $1",
             {pg::Param::Int(stream.id), pg::Param::Bool(existing_rows)});
         // A restored dump has other OIDs and attribute numbers.

@@ -37,6 +37,10 @@ void DropStream(const std::string& name);
 // No tables: a new slot, the next epoch, every table copied again. Tables: where the slot was lost
 // the same with only these copied; else the stream goes on with its slot and copies them.
 void ResyncStream(const std::string& name, const std::vector<core::Oid>& tables);
+// Sends what the tables (none: all of the stream) have now once more as `r` events. The filter is a
+// condition over one row, evaluated as the table's owner, who has to be the one who asks.
+void SnapshotStream(const std::string& name, const std::vector<core::Oid>& tables,
+                    const std::optional<std::string>& filter);
 // Gives every stream that is not at home here a new slot and the next epoch; returns how many.
 // `existing_rows`: copies all their tables again.
 std::int32_t AdoptStreams(bool existing_rows);

@@ -1,6 +1,7 @@
 #include "wal/context_message.hpp"
 
 #include "wal/schema_message.hpp"
+#include "wal/watermark_message.hpp"
 
 #include <cstddef>
 #include <string>
@@ -65,6 +66,17 @@ std::string_view ReadSchemaMessage(std::string_view content, std::string_view se
         streams.remove_prefix(comma == std::string_view::npos ? streams.size() : comma + 1);
     }
     return {};
+}
+
+std::string_view ReadWatermark(std::string_view content, std::string_view secret,
+                               std::string_view stream) {
+    std::string_view claimed;
+    std::string_view name;
+    if (secret.empty() || !TakeField(content, claimed) || !SameSecret(claimed, secret) ||
+        !TakeField(content, name) || name != stream) {
+        return {};
+    }
+    return content;
 }
 
 bool ReadContext(std::string_view content, std::string_view secret, core::Context& context) {

@@ -7,6 +7,7 @@
 #include "wal/context_message.hpp"
 #include "wal/relations.hpp"
 #include "wal/schema_message.hpp"
+#include "wal/watermark_message.hpp"
 
 namespace bitvelocity::wal {
 
@@ -43,7 +44,7 @@ struct Parser::Impl {
     Impl(ParserOptions parser_options, Handler& change_handler)
         : options(std::move(parser_options)),
           handler(change_handler),
-          relations(options.own_schema) {}
+          relations(options.own_schema, options.first_version) {}
 
     core::Status Begin(const Frame& frame, ByteReader& in);
     core::Status Commit(const Frame& frame, ByteReader& in);
@@ -275,6 +276,11 @@ core::Status Parser::Impl::Message(const Frame& frame, ByteReader& in) {
         next.prefix = kSchemaPrefix;
         next.lsn = lsn;
         return next.content.empty() ? core::Status::Ok() : handler.OnChange(next);
+    }
+    if (prefix == kWatermarkPrefix && !transactional) {
+        const std::string_view mark =
+            ReadWatermark(content, options.context_secret, options.source.stream);
+        return mark.empty() ? core::Status::Ok() : handler.OnWatermark(lsn, mark);
     }
     if (!options.messages || prefix.starts_with(kOwnPrefix)) {
         return core::Status::Ok();

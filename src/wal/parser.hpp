@@ -31,6 +31,11 @@ class Handler {
     virtual core::Status OnCommit(const core::Transaction& transaction) = 0;  // end_lsn known
     // Outside a transaction: the WAL is read up to `lsn` and nothing is in flight before it.
     virtual core::Status OnProgress(core::Lsn lsn) = 0;
+    // Outside a transaction: a watermark of this stream, see watermark_message.hpp. `lsn` is the
+    // end of its record; everything that was committed before it has been handed out.
+    virtual core::Status OnWatermark(core::Lsn /*lsn*/, std::string_view /*content*/) {
+        return core::Status::Ok();
+    }
 };
 
 struct ParserOptions {
@@ -43,12 +48,17 @@ struct ParserOptions {
     // Hand out what DDL did to tables of the stream: a kMessage of prefix kSchemaPrefix whose
     // content is the event, see schema_message.hpp.
     bool schema_changes = false;
+    // Of the first description of a table. Parsers whose changes meet in one sink must not give two
+    // descriptions the same version.
+    std::uint32_t first_version = 1;
 };
 
 inline constexpr std::string_view kContextPrefix = "bitvelocity.context";
 // Its content: wal/context_message.hpp. The one writer is src/stream/context.cpp.
 inline constexpr std::string_view kSchemaPrefix = "bitvelocity.ddl";
 // Its content: wal/schema_message.hpp. The one writer is src/stream/schema_change.cpp.
+inline constexpr std::string_view kWatermarkPrefix = "bitvelocity.watermark";
+// Its content: wal/watermark_message.hpp. The one writer is src/stream/watermark.cpp.
 
 class Parser {
   public:

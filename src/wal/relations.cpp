@@ -52,7 +52,7 @@ bool Relations::ReadRelation(ByteReader& in) {
     relation->hidden = schema.schema == own_schema_;
 
     std::unique_ptr<Relation>& slot = relations_[schema.oid];
-    schema.version = slot == nullptr ? 1 : slot->schema.version + 1;
+    schema.version = slot == nullptr ? first_version_ : slot->schema.version + 1;
     slot = std::move(relation);
     newest_ = slot.get();
     last_ = nullptr;

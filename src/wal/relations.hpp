@@ -25,7 +25,8 @@ struct Relation {
 
 class Relations {
   public:
-    explicit Relations(std::string own_schema) : own_schema_(std::move(own_schema)) {}
+    explicit Relations(std::string own_schema, std::uint32_t first_version = 1)
+        : own_schema_(std::move(own_schema)), first_version_(first_version) {}
 
     // Both read the message after its tag; false: it is malformed.
     [[nodiscard]] bool ReadRelation(ByteReader& in);
@@ -46,6 +47,7 @@ class Relations {
     [[nodiscard]] core::TypePtr ReadType(ByteReader& in, int depth);
 
     std::string own_schema_;
+    std::uint32_t first_version_;
     core::BuiltinTypes builtin_;
     std::unordered_map<core::Oid, std::unique_ptr<Relation>> relations_;
     const Relation* last_ = nullptr;  // most rows follow one of the same table

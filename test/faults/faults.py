@@ -125,12 +125,14 @@ class Failpoint(Fault):
     weight = 12
     stopping = ("decoder_stopping", "decoder_closed", "deliverer_draining", "deliverer_drained")
     starting = ("deliverer_slot_seen", "deliverer_opened", "transaction_opened")
-    copying = ("decoder_slot_made", "deliverer_row_copied", "deliverer_copied")
+    copying = ("decoder_slot_made", "deliverer_chunk_read", "deliverer_watermarked", "deliverer_row_copied", "deliverer_copied",
+               "deliverer_chunk_saved")
     sending = ("transaction_", "deliverer_sent", "deliverer_acknowledged")
     rare = ("decoder_confirming", "decoder_saving", "decoder_saved")
+    letters = ("letters_stored", "letters_redriven")  # no stream of the suite has any
 
     def begin(self, suite, rng):
-        self.place = rng.choice([name for name in failpoints() if name not in self.copying
+        self.place = rng.choice([name for name in failpoints() if name not in self.copying + self.letters
                                  and (suite.topics or not name.startswith(self.sending))])
         self.action = rng.choice(("kill", "kill", "kill_server", "stop_immediate", "error", "error", "sleep"))
         most = 1 if self.place in self.stopping + self.starting else 3 if self.place in self.rare else 200
@@ -399,7 +401,7 @@ class CopyOfRows(Fault):
     def begin(self, suite, rng):
         self.place = rng.choice(Failpoint.copying)
         self.action = rng.choice(("kill", "kill_server", "stop_immediate", "error"))
-        self.hit = int(900 ** rng.random()) if self.place == "deliverer_row_copied" else 1
+        self.hit = 1 if self.place == "decoder_slot_made" else int((900 if self.place == "deliverer_row_copied" else 20) ** rng.random())
         self.table = f"copied{next(self.numbers)}"
         suite.database.sql(f"CREATE TABLE {self.table} (id int PRIMARY KEY, n bigint, note text)",
                            f"INSERT INTO {self.table} SELECT i, 0, repeat('x', 300) FROM generate_series(1, 600) i")
@@ -410,7 +412,8 @@ class CopyOfRows(Fault):
         database = suite.database
         self.bronze = not suite.topics or (rng.random() < 0.5 and self.place != "decoder_slot_made")
         make = (f"bitvelocity.create_bronze('{self.table}')" if self.bronze else
-                f"bitvelocity.create_stream('{self.table}', ARRAY['{self.table}']::regclass[], sink => 'kafka')")
+                f"bitvelocity.create_stream('{self.table}', ARRAY['{self.table}']::regclass[], sink => 'kafka',"
+                " options => '{\"snapshot.chunk_rows\": 50}')")
         done, answer = database.until(
             f"SELECT {make} FROM pg_class WHERE relname = '{self.table}' AND NOT EXISTS (SELECT FROM bitvelocity.stream_table"
             f" WHERE relation = '{self.table}'::regclass)", wanted="")

@@ -138,9 +138,68 @@ TEST(Pipeline, AnAloneMessageIsATransactionOfItsOwn) {
     options.messages = true;
     Pipeline pipeline(options, Lsn{0x50}, sink);
     Frames frames;
-    frames.Message(0x40, false, "app", "old").Message(0x50, false, "app", "new");
+    frames.Message(0x40, false, "app", "old").Message(0x50, false, "app", "last");
+    // A message's position is where its record ends and the next begins.
+    frames.Message(0x60, false, "app", "new").Begin(0x60, 7).Commit(0x60, 0x70);
     ASSERT_TRUE(pipeline.Feed(frames.batch()).ok());
-    EXPECT_EQ(sink.calls, (Calls{"begin 0 0/50", "MESSAGE app {new}", "commit 0/51"}));
+    EXPECT_EQ(sink.calls, (Calls{"begin 0 0/60", "MESSAGE app {new}", "commit 0/60", "begin 7 0/60",
+                                 "commit 0/70"}));
+}
+
+TEST(Pipeline, ACommitRightBehindAnAloneMessageIsNotTakenForDelivered) {
+    Recorder sink;
+    wal::ParserOptions options;
+    options.messages = true;
+    Pipeline before(options, Lsn{}, sink);
+    ASSERT_TRUE(before.Feed(Frames().Message(0x60, false, "app", "x").batch()).ok());
+    ASSERT_EQ(sink.calls.back(), "commit 0/60");
+    Pipeline after(options, Lsn{0x60}, sink);
+    Frames frames;
+    frames.Message(0x60, false, "app", "x").Begin(0x60, 7).Commit(0x60, 0x70);
+    ASSERT_TRUE(after.Feed(frames.batch()).ok());
+    EXPECT_EQ(sink.calls.back(), "commit 0/70");
+}
+
+class Marks final : public Watcher {
+  public:
+    void OnChange(const core::Change& change) override {
+        seen.push_back(std::string(core::OperationName(change.operation)));
+    }
+    core::Status OnWatermark(Lsn lsn, std::string_view content) override {
+        seen.push_back(core::ToString(lsn) + " " + std::string(content));
+        return core::Status::Ok();
+    }
+    Calls seen;
+};
+
+TEST(Pipeline, AWatermarkComesInItsPlaceAndOnlyToWhoWroteIt) {
+    Recorder sink;
+    wal::ParserOptions options;
+    options.messages = true;
+    options.context_secret = "secret";
+    options.source.stream = "shop";
+    Pipeline pipeline(options, Lsn{0x30}, sink);
+    using namespace std::string_view_literals;
+    Frames frames;
+    frames.Message(0x30, false, wal::kWatermarkPrefix, "secret\0shop\0old"sv)
+        .Message(0x40, false, wal::kWatermarkPrefix, "secret\0shop\0one"sv)
+        .Message(0x41, false, wal::kWatermarkPrefix, "secrex\0shop\0forged"sv)
+        .Message(0x42, false, wal::kWatermarkPrefix, "secret\0other\0two"sv)
+        .Message(0x43, false, wal::kWatermarkPrefix, "secret"sv)
+        .Begin(0x100, 7)
+        .Message(0x44, true, wal::kWatermarkPrefix, "secret\0shop\0not alone"sv)
+        .Relation(16, "s", "t", {"id"})
+        .Insert(0x80, 16, {"1"})
+        .Commit(0x100, 0x110)
+        .Message(0x110, false, wal::kWatermarkPrefix, "secret\0shop\0two"sv);
+    Marks marks;
+    pipeline.Watch(&marks);
+    ASSERT_TRUE(pipeline.Feed(frames.batch()).ok());
+    EXPECT_EQ(marks.seen, (Calls{"0/40 one", "INSERT", "0/110 two"}));
+    EXPECT_EQ(sink.calls, (Calls{"begin 7 0/100", "INSERT s.t {id=1}", "commit 0/110"}));
+    pipeline.Watch(nullptr);
+    ASSERT_TRUE(pipeline.Feed(frames.batch()).ok());
+    EXPECT_EQ(marks.seen.size(), 3U);
 }
 
 TEST(Pipeline, SnapshotRowsAreOneTransactionThatEndsAtTheConsistentPoint) {

@@ -1,4 +1,4 @@
-#include "stream/model/copied_snapshot.hpp"
+#include "stream/model/visibility.hpp"
 
 #include <algorithm>
 #include <charconv>
@@ -26,8 +26,8 @@ bool TakeCharacter(std::string_view& text, char c) {
 
 }  // namespace
 
-std::optional<CopiedSnapshot> CopiedSnapshot::Parse(std::string_view text) {
-    CopiedSnapshot snapshot;
+std::optional<Visibility> Visibility::Parse(std::string_view text) {
+    Visibility snapshot;
     if (!TakeNumber(text, snapshot.xmin_) || !TakeCharacter(text, ':') ||
         !TakeNumber(text, snapshot.xmax_) || !TakeCharacter(text, ':')) {
         return std::nullopt;
@@ -43,7 +43,7 @@ std::optional<CopiedSnapshot> CopiedSnapshot::Parse(std::string_view text) {
     return snapshot;
 }
 
-bool CopiedSnapshot::Sees(std::uint32_t xid) const {
+bool Visibility::Sees(std::uint32_t xid) const {
     // The 64-bit id with these low bits that lies nearest to xmax.
     const auto distance = static_cast<std::int32_t>(xid - static_cast<std::uint32_t>(xmax_));
     const std::uint64_t full =

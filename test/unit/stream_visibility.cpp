@@ -1,12 +1,12 @@
-#include "stream/model/copied_snapshot.hpp"
+#include "stream/model/visibility.hpp"
 
 #include <gtest/gtest.h>
 
 namespace bitvelocity::stream::model {
 namespace {
 
-TEST(CopiedSnapshot, SeesWhatWasCommittedAndNothingElse) {
-    const auto snapshot = CopiedSnapshot::Parse("100:110:102,105");
+TEST(Visibility, SeesWhatWasCommittedAndNothingElse) {
+    const auto snapshot = Visibility::Parse("100:110:102,105");
     ASSERT_TRUE(snapshot.has_value());
     EXPECT_TRUE(snapshot->Sees(99));
     EXPECT_TRUE(snapshot->Sees(100));
@@ -18,9 +18,9 @@ TEST(CopiedSnapshot, SeesWhatWasCommittedAndNothingElse) {
     EXPECT_FALSE(snapshot->Sees(4000));
 }
 
-TEST(CopiedSnapshot, UnderstandsWraparound) {
+TEST(Visibility, UnderstandsWraparound) {
     // Epoch 1, just after the 32-bit counter wrapped.
-    const auto snapshot = CopiedSnapshot::Parse("4294967290:4294967300:4294967295");
+    const auto snapshot = Visibility::Parse("4294967290:4294967300:4294967295");
     ASSERT_TRUE(snapshot.has_value());
     EXPECT_TRUE(snapshot->Sees(4294967289U));
     EXPECT_TRUE(snapshot->Sees(4294967294U));
@@ -30,10 +30,10 @@ TEST(CopiedSnapshot, UnderstandsWraparound) {
     EXPECT_FALSE(snapshot->Sees(1000));
 }
 
-TEST(CopiedSnapshot, RefusesOtherTexts) {
-    EXPECT_TRUE(CopiedSnapshot::Parse("3:3:").has_value());
+TEST(Visibility, RefusesOtherTexts) {
+    EXPECT_TRUE(Visibility::Parse("3:3:").has_value());
     for (const char* text : {"", "1", "1:2", "a:2:", "1:2:3,,4", "1:2:3x"}) {
-        EXPECT_FALSE(CopiedSnapshot::Parse(text).has_value()) << text;
+        EXPECT_FALSE(Visibility::Parse(text).has_value()) << text;
     }
 }
 
