@@ -47,7 +47,7 @@ check-debezium:
 	@test/debezium/check $(SETS)
 
 # Figures: bench/README.md. RUNS= measured runs (5), ROWS= rows of a backlog (500000).
-bench-stream bench-outage bench-audit:
+bench-stream bench-outage bench-audit bench-large:
 	@test/check/deps
 	@bench/$(@:bench-%=%).sh
 
@@ -69,4 +69,4 @@ docker:
 	@docker/build.sh
 
 .PHONY: deps reference quickstart stop check check-faults check-debezium $(CHECK_PARTS:%=check-%) bench-stream bench-outage \
-	bench-audit bench-stream-peer docker
+	bench-audit bench-large bench-stream-peer docker

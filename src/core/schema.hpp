@@ -61,7 +61,7 @@ struct Column {
     std::uint8_t key_place = 0;
     // Of its default, as pg_get_expr prints it (names outside pg_catalog are qualified); empty:
     // none, unknown, or a generated column.
-    std::string default_expression;
+    std::string default_expression{};
 };
 
 // pg_class.relreplident

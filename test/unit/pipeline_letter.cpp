@@ -36,9 +36,9 @@ class LetterTest : public testing::Test {
         relation_.schema = "public";
         relation_.name = "orders";
         relation_.replica_identity = core::ReplicaIdentity::kIndex;
-        relation_.columns = {{"id", core::BuiltinTypes().Get(23), -1, true, true, true, 1, {}},
-                             {"moods", list, 5, false, false, false, 2, {}},
-                             {"pair", pair, -1, false, false, false, 4, {}}};
+        relation_.columns = {{"id", core::BuiltinTypes().Get(23), -1, true, true, true, 1},
+                             {"moods", list, 5, false, false, false, 2},
+                             {"pair", pair, -1, false, false, false, 4}};
         relation_.chosen_key = {2};
         context_.actor = "me";
         change_.operation = core::Operation::kUpdate;
