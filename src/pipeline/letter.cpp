@@ -112,6 +112,8 @@ void PutRelation(std::string& out, const core::RelationSchema& relation) {
                                              (column.not_null ? kNotNullFlag : 0) |
                                              (column.primary_key ? kPrimaryKeyFlag : 0)));
         Put(out, static_cast<std::uint16_t>(column.number));
+        PutU8(out, column.key_place);
+        PutText(out, column.default_expression);
         PutType(out, *column.type);
     }
     Put(out, static_cast<std::uint16_t>(relation.chosen_key.size()));
@@ -138,6 +140,8 @@ std::shared_ptr<const core::RelationSchema> TakeRelation(wal::ByteReader& in,
         column.not_null = (flags & kNotNullFlag) != 0;
         column.primary_key = (flags & kPrimaryKeyFlag) != 0;
         column.number = static_cast<std::int16_t>(in.U16());
+        column.key_place = in.U8();
+        column.default_expression = TakeText(in);
         column.type = TakeType(in, 0);
         if (column.type == nullptr) {
             return nullptr;

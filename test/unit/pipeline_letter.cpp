@@ -39,6 +39,8 @@ class LetterTest : public testing::Test {
         relation_.columns = {{"id", core::BuiltinTypes().Get(23), -1, true, true, true, 1},
                              {"moods", list, 5, false, false, false, 2},
                              {"pair", pair, -1, false, false, false, 4}};
+        relation_.columns[2].key_place = 2;
+        relation_.columns[2].default_expression = "ROW('a'::text)";
         relation_.chosen_key = {2};
         context_.actor = "me";
         change_.operation = core::Operation::kUpdate;
@@ -84,6 +86,8 @@ TEST_F(LetterTest, HoldsAllOfAChangeAndItsTable) {
     EXPECT_EQ(relation.columns[1].type->element->labels[1], "happy");
     EXPECT_EQ(relation.columns[2].type->attributes[0].typmod, 7);
     EXPECT_EQ(relation.columns[2].number, 4);
+    EXPECT_EQ(relation.columns[2].key_place, 2);
+    EXPECT_EQ(relation.columns[2].default_expression, "ROW('a'::text)");
     EXPECT_TRUE(relation.columns[0].key && relation.columns[0].not_null &&
                 relation.columns[0].primary_key);
     EXPECT_EQ(WriteLetter(change, &shape), WriteLetter(change_, &shape));
