@@ -21,7 +21,7 @@ struct Watched {
     HTAB* composites;    // pg_class oids
     StringInfoData again;
     std::uint64_t generation;
-    long outdated;       // upper bound of descriptions of an older generation
+    long outdated;       // descriptions of an older generation
     bool has_user_type;  // seen while a record was made
 };
 
@@ -30,6 +30,16 @@ Watched g_watched;
 void Outdate() {
     ++g_watched.generation;
     g_watched.outdated = hash_get_num_entries(g_watched.descriptions);
+}
+
+// For a table that is described anew: it may have been outdated, or be so already.
+void CountOutdated() {
+    HASH_SEQ_STATUS all;
+    hash_seq_init(&all, g_watched.descriptions);
+    g_watched.outdated = 0;
+    while (auto* each = static_cast<Description*>(hash_seq_search(&all))) {
+        g_watched.outdated += each->generation != g_watched.generation ? 1 : 0;
+    }
 }
 
 void OnRelation(Datum /*argument*/, Oid relation) {
@@ -114,6 +124,7 @@ void DescribeTypes(const char* relation_message, std::size_t length, StringInfo 
         MemoryContextSwitchTo(old);
     }
     description->generation = generation;
+    CountOutdated();
     Keep(&description->relation, relation_message, length);
     Keep(&description->types, record->data, static_cast<std::size_t>(record->len));
 }
