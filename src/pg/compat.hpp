@@ -43,12 +43,13 @@ inline void SetUpOrigin(RepOriginId origin) {
 #endif
 }
 
-// message.h: LogLogicalMessage got `flush` in 17 (commit 173b56f1).
-inline XLogRecPtr EmitMessage(const char* prefix, const char* message, size_t size) {
+// message.h: LogLogicalMessage got `flush` in 17 (commit 173b56f1). Not flushed.
+inline XLogRecPtr EmitMessage(const char* prefix, const char* message, size_t size,
+                              bool transactional) {
 #if PG_VERSION_NUM >= 170000
-    return LogLogicalMessage(prefix, message, size, true, false);
+    return LogLogicalMessage(prefix, message, size, transactional, false);
 #else
-    return LogLogicalMessage(prefix, message, size, true);
+    return LogLogicalMessage(prefix, message, size, transactional);
 #endif
 }
 

@@ -97,7 +97,7 @@ void Say() {
         pfree(content.data);
         return;
     }
-    pg::compat::EmitMessage(kPrefix, content.data, static_cast<std::size_t>(content.len));
+    pg::compat::EmitMessage(kPrefix, content.data, static_cast<std::size_t>(content.len), true);
     Forget();
     g_said = static_cast<char*>(MemoryContextAlloc(TopMemoryContext, content.len));
     std::memcpy(g_said, content.data, content.len);

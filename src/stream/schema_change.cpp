@@ -85,7 +85,7 @@ void Emit(const Event& event) {
             }
         }
         pg::compat::EmitMessage(wal::kSchemaPrefix.data(), utf8.data,
-                                static_cast<std::size_t>(utf8.len));
+                                static_cast<std::size_t>(utf8.len), true);
         pfree(utf8.data);
     });
 }

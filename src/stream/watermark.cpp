@@ -1,7 +1,6 @@
 #include "stream/watermark.hpp"
 
 #include "pg/boundary.hpp"
-#include "pg/message_compat.hpp"
 #include "wal/parser.hpp"
 #include "pg/postgres.hpp"
 
@@ -36,7 +35,7 @@ void WriteWatermark(const std::string& stream, const std::string& mark) {
     static const std::string prefix(wal::kWatermarkPrefix);
     const WithoutOrigin without_origin;
     pg::Call([name = prefix.c_str(), text = content.data(), size = content.size()]() {
-        XLogFlush(pg::compat::EmitMessageAtOnce(name, text, size));
+        XLogFlush(pg::compat::EmitMessage(name, text, size, false));
     });
 }
 
