@@ -1,12 +1,9 @@
-"""Parses every YAML file of the project; a compose file's services must name an image or a build."""
-import glob
-import os
+"""Parses the YAML files given; a compose file's services must name an image or a build."""
 import sys
 
 import yaml
 
-paths = [p for d in sorted(os.listdir(".")) if d != "build"
-         for p in [d] * d.endswith((".yml", ".yaml")) + glob.glob(d + "/**/*.y*ml", recursive=True)]
+paths = sys.argv[1:]
 if not any("compose" in p for p in paths):
     sys.exit("no compose file found")
 for path in paths:

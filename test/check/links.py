@@ -1,10 +1,9 @@
-"""Prints relative links of the Markdown files that lead nowhere."""
-import glob
+"""Prints relative links of the Markdown files given that lead nowhere."""
 import os
 import re
+import sys
 
-for path in [p for d in sorted(os.listdir(".")) if d != "build"
-             for p in [d] * d.endswith(".md") + glob.glob(d + "/**/*.md", recursive=True)]:
+for path in sys.argv[1:]:
     text = re.sub(r"```.*?```", "", open(path, encoding="utf-8").read(), flags=re.S)
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if "://" in target or target.startswith("mailto:"):

@@ -3,6 +3,7 @@
 #   synced [STREAM [DATABASE]]      everything that is committed now is durable in the sink
 #   state_is STATE [STREAM]         stream_status says so
 #   pids decoder|deliverer          of the stream's processes
+#   refused STATEMENT SQLSTATE TEXT  fails with this
 #   same_state TABLE [KEY]          the last event of every key is the row of the table
 
 synced() {
@@ -15,6 +16,18 @@ state_is() {
 
 pids() {
     sql -c "SELECT pid FROM pg_stat_activity WHERE backend_type = 'bitvelocity $1'"
+}
+
+refused() {
+    local output
+    output=$(psql -XAtq -v VERBOSITY=verbose -c "$1" 2>&1) && {
+        echo "accepted"
+        return 1
+    }
+    grep -q "ERROR:  $2:" <<<"$output" && grep -q "$3" <<<"$output" || {
+        echo "$output"
+        return 1
+    }
 }
 
 # Prints the keys that differ; a TRUNCATE empties the table.

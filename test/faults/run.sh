@@ -5,41 +5,27 @@
 #   WITHOUT (a list: all but these)
 #   SINKS (bronze and kafka; or bronze: without a broker)
 . "$(dirname "$0")/../check/script.sh"
+. "$(dirname "$0")/../check/kafka.sh"
 here=$(cd "$(dirname "$0")" && pwd)
-broker=$here/../broker/kafka-broker
-needed=python3
-[ "${SINKS:-}" = bronze ] || needed="$needed java mvn kcat"
-for program in $needed; do
-    command -v "$program" >/dev/null || {
-        echo "$program is not installed"
-        exit 77
-    }
-done
-end_with_broker() {
-    local status=$?
-    "$broker" stop "$BV_TMP/kafka" KILL
+needs python3
+[ "${SINKS:-}" = bronze ] || needs java mvn kcat
+end_more() {
     if [ -n "${BV_SPILL:-}" ]; then
         "$BV_SERVER" stop "$BV_TMP/a" immediate
         umount "$BV_SPILL"
     fi
-    (exit "$status")
-    script_end
 }
-trap end_with_broker EXIT
 with_broker=()
 connection=
 start_broker() {
-    port=19692
-    port_is_free() { ! (exec 3<>"/dev/tcp/127.0.0.1/$1") 2>/dev/null; }
-    until port_is_free "$port" && port_is_free $((port + 1)) && port_is_free $((port + 2)); do
-        port=$((port + 3))
-    done
-    mkdir -p "$BV_TMP/secrets"
-    connection=$BV_TMP/secrets/connections
-    printf '%s\n' "bootstrap.servers = 127.0.0.1:$((port + 2))" "security.protocol = SASL_PLAINTEXT" "sasl.mechanism = PLAIN" \
-        "sasl.username = stream" "sasl.password = stream-s3cr3t" "reconnect.backoff.max.ms = 300" "socket.timeout.ms = 3000" >"$connection"
-    chmod 600 "$connection"
-    [ "$(id -u)" != 0 ] || chown "${BV_ACCOUNT:-postgres}" "$connection" "$BV_TMP/secrets"
+    free_port 19692
+    connections "bootstrap.servers = 127.0.0.1:$((port + 2))
+security.protocol = SASL_PLAINTEXT
+sasl.mechanism = PLAIN
+sasl.username = stream
+sasl.password = stream-s3cr3t
+reconnect.backoff.max.ms = 300
+socket.timeout.ms = 3000"
     ${CXX:-c++} -std=c++20 -O1 -Wall -Wextra -Werror -o "$BV_TMP/admin" "$here/admin.cpp" -lrdkafka || exit 1
     # Whoever comes by the first port may do everything; the streams come by the other one, as a principal with rights to lose.
     settings=(
@@ -53,7 +39,7 @@ start_broker() {
     )
     BV_ADMIN=$BV_TMP/admin
     BV_BROKER_SETTINGS=$(IFS='|' && echo "${settings[*]}")
-    export BV_ADMIN BV_BROKER_SETTINGS BV_KAFKA_WAIT=${BV_KAFKA_WAIT:-180}
+    export BV_ADMIN BV_BROKER_SETTINGS
     "$broker" start "$BV_TMP/kafka" "$port" "${settings[@]}" 2>/dev/null || exit 1
     with_broker=(--broker "$BV_TMP/kafka" --port "$port")
 }

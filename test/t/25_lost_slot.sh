@@ -14,14 +14,6 @@ check "the stream starts" synced
 sql -c "INSERT INTO t VALUES (2001, 'streamed')"
 synced
 slot() { sql -c "SELECT slot_name FROM bitvelocity.stream"; }
-refused() { # statement SQLSTATE text: fails with this
-    local output
-    output=$(psql -XAtq -v VERBOSITY=verbose -c "$1" 2>&1) && return 1
-    grep -q "ERROR:  $2:" <<<"$output" && grep -q "$3" <<<"$output" || {
-        echo "$output"
-        return 1
-    }
-}
 told() { # the stream is lost and says so everywhere
     eventually "$1: the state is needs_resync" state_is needs_resync
     check "$1: wait_for_stream refuses with the way out" \

@@ -5,17 +5,6 @@
 . "$(dirname "$0")/../check/stream.sh"
 server a
 sql -c "CREATE EXTENSION bitvelocity" >/dev/null
-refused() { # statement SQLSTATE text
-    local output
-    output=$(psql -XAtq -v VERBOSITY=verbose -c "$1" 2>&1) && {
-        echo "accepted"
-        return 1
-    }
-    grep -q "ERROR:  $2:" <<<"$output" && grep -q "$3" <<<"$output" || {
-        echo "$output"
-        return 1
-    }
-}
 
 # Keys
 sql >/dev/null <<'SQL'

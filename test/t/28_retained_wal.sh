@@ -7,14 +7,6 @@ server a min_wal_size=32MB max_wal_size=64MB bitvelocity.log_interval=86400
 sql -c "CREATE EXTENSION bitvelocity" -c "CREATE TABLE t (id int PRIMARY KEY, v text)" -c "SELECT bitvelocity.create_bronze('t')" >/dev/null
 check "the stream starts" synced
 status() { sql -c "SELECT $1 FROM bitvelocity.stream_status WHERE stream = 'bronze'"; }
-refused() { # statement SQLSTATE text: fails with this
-    local output
-    output=$(psql -XAtq -v VERBOSITY=verbose -c "$1" 2>&1) && return 1
-    grep -q "ERROR:  $2:" <<<"$output" && grep -q "$3" <<<"$output" || {
-        echo "$output"
-        return 1
-    }
-}
 fill() { sql -c "INSERT INTO t SELECT i, repeat('x', 1000) FROM generate_series(1, 4000) i ON CONFLICT (id) DO UPDATE SET v = excluded.v"; }
 
 eventually "without an option the limit is 10 GB or a quarter of the free space" \

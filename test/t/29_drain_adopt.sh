@@ -8,14 +8,6 @@ sql -c "CREATE DATABASE one" >/dev/null
 export PGDATABASE=one
 sql -c "CREATE EXTENSION bitvelocity" -c "CREATE TABLE t (id int PRIMARY KEY, v text)" -c "INSERT INTO t SELECT i, 'existed' FROM generate_series(1, 100) i" \
     -c "SELECT bitvelocity.create_bronze('t')" -c "SELECT bitvelocity.create_stream('m', ARRAY['t']::regclass[], sink => 'memory')" >/dev/null
-refused() { # statement SQLSTATE text: fails with this
-    local output
-    output=$(psql -XAtq -v VERBOSITY=verbose -c "$1" 2>&1) && return 1
-    grep -q "ERROR:  $2:" <<<"$output" && grep -q "$3" <<<"$output" || {
-        echo "$output"
-        return 1
-    }
-}
 check "the streams start" eval 'synced bronze one && synced m one'
 
 # Drain

@@ -5,17 +5,6 @@
 . "$(dirname "$0")/../check/stream.sh"
 server a max_prepared_transactions=5
 sql -c "CREATE EXTENSION bitvelocity" >/dev/null
-refused() { # statement SQLSTATE text
-    local output
-    output=$(psql -XAtq -v VERBOSITY=verbose -c "$1" 2>&1) && {
-        echo "accepted"
-        return 1
-    }
-    grep -q "ERROR:  $2:" <<<"$output" && grep -q "$3" <<<"$output" || {
-        echo "$output"
-        return 1
-    }
-}
 done_all() { [ "$(sql -c "SELECT count(*) FROM bitvelocity.stream_snapshot WHERE finished_at IS NULL")" = 0 ]; }
 kill_deliverer() { sql -c "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE backend_type = 'bitvelocity deliverer'" >/dev/null; }
 # A READ never brings back what was deleted, and says of a key that was told what was told last.
