@@ -113,37 +113,45 @@ write_wide() {
         END \$\$" -c "SET synchronous_commit = on" -c "SELECT txid_current()" >/dev/null
 }
 
-# The stream's rate over the rate of decoding the same backlog into nothing (the sink memory only counts).
+# The stream's rate over the rate at which the server's own plugin decodes the same backlog into nothing (the sink
+# memory only counts); beside it the rate with rows that the decoder writes itself.
 decode_share() {
-    local run table=orders_share kafka=() nothing=()
+    local run turn stream table=orders_share writer seconds
     create_orders "$table"
-    local stream=share_kafka
+    declare -A rates=()
     for run in $(seq 0 "$runs"); do
-        for stream in share_kafka share_nothing; do
-            if [ "$run" = 0 ]; then
+        for turn in kafka nothing own; do
+            stream=share_kafka
+            writer=own
+            [ "$turn" = kafka ] || stream=share_nothing
+            [ "$turn" != nothing ] || writer=pgoutput
+            sql -c "ALTER SYSTEM SET bitvelocity.row_writer = $writer" -c "SELECT pg_reload_conf()" >/dev/null
+            if [ "$run" = 0 ] && [ "$turn" != own ]; then
                 sql -c "SELECT bitvelocity.create_stream('$stream', tables => ARRAY['$table'::regclass], snapshot => false,
-                    sink => '$([ "$stream" = share_kafka ] && echo kafka || echo memory)')" >/dev/null
+                    sink => '$([ "$turn" = kafka ] && echo kafka || echo memory)')" >/dev/null
             else
                 sql -c "SELECT bitvelocity.resume_stream('$stream')" >/dev/null
             fi
             await_streaming "$stream"
             hold
             write_inserts "$table" "$rows"
-            local seconds
             seconds=$(release_and_time "$stream") || fail "$seconds"
-            if [ "$run" -gt 0 ]; then
-                [ "$stream" = share_kafka ] && kafka+=("$(ratio_of "$rows" "$seconds")") || nothing+=("$(ratio_of "$rows" "$seconds")")
-            fi
+            [ "$run" = 0 ] || rates[$turn]+="$(ratio_of "$rows" "$seconds") "
             # The other one's backlog is passed over before its turn.
             sql -c "SELECT bitvelocity.pause_stream('$stream')" >/dev/null
             local deadline=$((SECONDS + 60))
             while [ -n "$(stream_pids)" ] && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.1; done
         done
     done
-    say "decoding into nothing: ${nothing[*]} rows/s; into Kafka: ${kafka[*]} rows/s"
-    figure decode_rows_per_s "$(printf '%s\n' "${nothing[@]}" | median | xargs printf '%.0f')" rows/s
-    figure decode_share "$(ratio_of "$(printf '%s\n' "${kafka[@]}" | median)" "$(printf '%s\n' "${nothing[@]}" | median)")" ratio
-    sql -c "SELECT bitvelocity.drop_stream(s) FROM unnest(ARRAY['share_kafka', 'share_nothing']) AS s" >/dev/null
+    for turn in kafka nothing own; do
+        say "$turn: ${rates[$turn]}rows/s"
+        rates[$turn]=$(printf '%s\n' ${rates[$turn]} | median | xargs printf '%.0f')
+    done
+    figure decode_rows_per_s "${rates[nothing]}" rows/s
+    figure own_decode_rows_per_s "${rates[own]}" rows/s
+    figure decode_share "$(ratio_of "${rates[kafka]}" "${rates[nothing]}")" ratio
+    sql -c "SELECT bitvelocity.drop_stream(s) FROM unnest(ARRAY['share_kafka', 'share_nothing']) AS s" \
+        -c "ALTER SYSTEM RESET bitvelocity.row_writer" -c "SELECT pg_reload_conf()" >/dev/null
 }
 
 # Both at once would disturb each other: one after the other, the other one away.

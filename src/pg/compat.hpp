@@ -53,6 +53,34 @@ inline XLogRecPtr EmitMessage(const char* prefix, const char* message, size_t si
 #endif
 }
 
+// reorderbuffer.h: a change holds its tuples without a buffer around them since 17 (commit
+// 08e6344fd642).
+#if PG_VERSION_NUM >= 170000
+inline HeapTuple OldTuple(const ReorderBufferChange* change) {
+    return change->data.tp.oldtuple;
+}
+inline HeapTuple NewTuple(const ReorderBufferChange* change) {
+    return change->data.tp.newtuple;
+}
+#else
+inline HeapTuple OldTuple(const ReorderBufferChange* change) {
+    return change->data.tp.oldtuple != nullptr ? &change->data.tp.oldtuple->tuple : nullptr;
+}
+inline HeapTuple NewTuple(const ReorderBufferChange* change) {
+    return change->data.tp.newtuple != nullptr ? &change->data.tp.newtuple->tuple : nullptr;
+}
+#endif
+
+// inval.h: what a publication sends of a table has an invalidation of its own since 18 (commit
+// 3abe9dc18892).
+inline void OnPublishedRelation(void (*callback)(Datum, Oid)) {
+#if PG_VERSION_NUM >= 180000
+    CacheRegisterRelSyncCallback(callback, 0);
+#else
+    (void)callback;
+#endif
+}
+
 // dependency.h: getIdentitySequence takes the relation itself from 17 on (commit 50919958).
 inline Oid IdentitySequence(Oid table, AttrNumber column) {
 #if PG_VERSION_NUM >= 170000

@@ -11,6 +11,7 @@ char* connection_file = nullptr;
 int log_interval_s = 60;
 bool flush_async_commits = true;
 int max_streams = 16;
+int row_writer = static_cast<int>(RowWriter::kOwn);
 char* actor = nullptr;
 char* correlation_id = nullptr;
 char* traceparent = nullptr;
@@ -73,6 +74,12 @@ bool CheckActor(char** value, void** /*extra*/, GucSource /*source*/) {
     return true;
 }
 
+const config_enum_entry kRowWriters[] = {
+    {"own", static_cast<int>(RowWriter::kOwn), false},
+    {"verified", static_cast<int>(RowWriter::kVerified), false},
+    {"pgoutput", static_cast<int>(RowWriter::kPgoutput), false},
+    {nullptr, 0, false}};
+
 }  // namespace
 
 void Define() {
@@ -101,6 +108,12 @@ void Define() {
     DefineCustomIntVariable("bitvelocity.max_task_workers",
                             "Most task workers at once in one database.", nullptr,
                             &max_task_workers, 2, 1, 64, PGC_SIGHUP, 0, nullptr, nullptr, nullptr);
+    DefineCustomEnumVariable(
+        "bitvelocity.row_writer", "Who writes the messages of rows that decoding makes.",
+        "own: the decoder, where its message equals pgoutput's to the byte; verified: pgoutput, "
+        "and a difference is an error; pgoutput: pgoutput alone.",
+        &row_writer, static_cast<int>(RowWriter::kOwn), kRowWriters, PGC_SIGHUP, 0, nullptr,
+        nullptr, nullptr);
     DefineCustomIntVariable(
         "bitvelocity.stream_memory", "Memory of one stream.",
         "Half for decoding (at least 64 MB before spilling), an eighth for the queue.",

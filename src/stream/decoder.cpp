@@ -13,6 +13,7 @@
 
 #include "stream/process.hpp"
 #include "stream/queue.hpp"
+#include "stream/row_messages.hpp"
 #include "stream/shared.hpp"
 #include "stream/model/slot_verdict.hpp"
 #include "stream/slot.hpp"
@@ -39,6 +40,7 @@ struct Decoding {
     Entry* entry;
     Sender sender;
     LogicalDecodingContext* context;
+    LogicalDecodeChangeCB change_by_pgoutput;
     ReadLocalXLogPageNoWaitPrivate page_private;
     StringInfoData types;
     SlotRecord record;
@@ -58,22 +60,37 @@ void PrepareWrite(LogicalDecodingContext* context, XLogRecPtr /*lsn*/, Transacti
 }
 
 // Under a historic snapshot, in a transaction that always aborts: copies bytes, nothing else.
-void Write(LogicalDecodingContext* context, XLogRecPtr lsn, TransactionId /*xid*/,
-           bool /*last_write*/) {
-    const StringInfo out = context->out;
-    const auto length = static_cast<std::size_t>(out->len);
+void Send(XLogRecPtr lsn, const char* message, std::size_t length) {
     Redescription again{};
-    if (TypesChanged(out->data, length, &again)) {
+    if (TypesChanged(message, length, &again)) {
         AppendFrame(&g_decoding.sender, lsn, again.relation, again.relation_length);
         AppendFrame(&g_decoding.sender, lsn, again.types, again.types_length);
     }
-    AppendFrame(&g_decoding.sender, lsn, out->data, length);
-    if (length > 0 && out->data[0] == 'R') {
-        DescribeTypes(out->data, length, &g_decoding.types);
+    AppendFrame(&g_decoding.sender, lsn, message, length);
+    if (length > 0 && message[0] == LOGICAL_REP_MSG_RELATION) {
+        DescribeTypes(message, length, &g_decoding.types);
         AppendFrame(&g_decoding.sender, lsn, g_decoding.types.data,
                     static_cast<std::size_t>(g_decoding.types.len));
     }
     pg::PassFailpoint(core::Failpoint::decoder_framed);
+}
+
+void Write(LogicalDecodingContext* context, XLogRecPtr lsn, TransactionId /*xid*/,
+           bool /*last_write*/) {
+    const StringInfo out = context->out;
+    const auto length = static_cast<std::size_t>(out->len);
+    SeeMessage(out->data, length);
+    Send(lsn, out->data, length);
+}
+
+void OnChange(LogicalDecodingContext* context, ReorderBufferTXN* transaction, Relation relation,
+              ReorderBufferChange* change) {
+    if (const StringInfo row = OwnRow(relation, change)) {
+        Send(change->lsn, row->data, static_cast<std::size_t>(row->len));
+        return;
+    }
+    g_decoding.change_by_pgoutput(context, transaction, relation, change);
+    EndChange();
 }
 
 bool FilterByOrigin(LogicalDecodingContext* /*context*/, RepOriginId origin) {
@@ -105,6 +122,7 @@ void OpenContext(const char* publications, XLogRecPtr start) {
     Assert((MyProc->statusFlags & PROC_IN_LOGICAL_DECODING) == 0);
 
     context->callbacks.filter_by_origin_cb = FilterByOrigin;
+    g_decoding.change_by_pgoutput = std::exchange(context->callbacks.change_cb, OnChange);
     // The no-wait page reader reports the end of WAL through this pointer, which was the context.
     context->reader->private_data = &g_decoding.page_private;
     g_decoding.context = context;
@@ -400,6 +418,7 @@ void DecoderMain(const worker::ServiceStart& start) {
             initStringInfo(&g_decoding.types);
             MemoryContextSwitchTo(old);
             WatchTypes();
+            OpenRowMessages(names);
             CurrentResourceOwner = AuxProcessResourceOwner;
             pg::compat::AcquireSlot(slot_name);
             OpenContext(names, entry->resume_lsn.load());

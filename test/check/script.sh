@@ -40,7 +40,8 @@ trap 'exit 130' INT TERM
 server() {
     local name=$1
     shift
-    "$BV_SERVER" start "$BV_TMP/$name" 5432 fsync=off "$@" || {
+    "$BV_SERVER" start "$BV_TMP/$name" 5432 fsync=off \
+        ${BV_ROW_WRITER:+"bitvelocity.row_writer=$BV_ROW_WRITER"} "$@" || {
         failed "server $name starts" "$(tail -n 20 "$BV_TMP/$name/server.log")"
         finish
         exit 1

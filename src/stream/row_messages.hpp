@@ -1,0 +1,30 @@
+// RowMessages: the I, U and D messages of most rows, written by the decoder itself.
+//
+// pgoutput decides and is the measure; it is also more than half of what decoding costs. So it
+// writes the first row of each kind (insert, update, delete) of a table. Where our own message for
+// that row is the same to the byte, and no publication filters the table's rows or columns, the
+// rows that follow are written here, until anything is invalidated that pgoutput looks at: then it
+// writes the next one again, behind a new description of the table if there is one. It always
+// begins a transaction. bitvelocity.row_writer: `verified` lets it write every row and raises where
+// ours differs, `pgoutput` leaves every row to it.
+//
+// Decoder, from its change and write callbacks. Plain data; may raise. Of pgoutput.c (15 to 18) are
+// taken: what invalidates its descriptions, what is sent of a row, that a filter may drop or turn a
+// row.
+#pragma once
+
+#include "pg/postgres.hpp"
+
+namespace bitvelocity::stream {
+
+// Once, before decoding; `publications` as pgoutput gets them.
+void OpenRowMessages(const char* publications);
+
+// The message of a change, valid until the next call; null: pgoutput must be called for it, which
+// SeeMessage and then EndChange follow.
+StringInfo OwnRow(Relation relation, ReorderBufferChange* change);
+// Everything that pgoutput writes.
+void SeeMessage(const char* message, std::size_t length);
+void EndChange();
+
+}  // namespace bitvelocity::stream
