@@ -230,6 +230,73 @@ TEST(KafkaTransport, DeliversKeysValuesHeadersAndTombstones) {
     EXPECT_EQ(records[3].headers, "event_id=x;");
 }
 
+// Small messages travel in batches, others alone; a topic's order is the order of sending.
+TEST(KafkaTransport, KeepsTheOrderOfBatchesAndOfWhatGoesAlone) {
+    MockCluster cluster;
+    cluster.Topic("t", 1);
+    cluster.Topic("u", 1);
+    auto transport = Make({{"bootstrap.servers", cluster.bootstraps()}});
+    ASSERT_NE(transport, nullptr);
+    Acks acks;
+    const Header headers[] = {{"name", "value"}};
+    const std::string large(20'000, 'x');
+    std::vector<std::string> sent;
+    constexpr std::uint64_t kCount = 1000;
+    for (std::uint64_t i = 0; i < kCount; ++i) {
+        std::string value = std::to_string(i) + (i % 50 == 7 ? large : std::string(i % 300, 'v'));
+        OutgoingMessage message = Numbered(i, value);
+        const std::string key = "key" + std::to_string(i);
+        message.key = key;
+        message.destination = i % 100 < 90 ? "t" : "u";
+        if (i % 41 == 3) {
+            message.headers = headers;
+        }
+        if (i % 17 == 5) {
+            message.has_value = false;
+            value.clear();
+        }
+        SendAll(*transport, acks, message);
+        if (message.destination == "t") {
+            sent.push_back(key + "=" + value);
+        }
+    }
+    ASSERT_TRUE(PollUntil(*transport, acks, [&] { return acks.acked.size() == kCount; }));
+    EXPECT_TRUE(acks.failed.empty());
+    std::sort(acks.acked.begin(), acks.acked.end());
+    for (std::uint64_t i = 0; i < kCount; ++i) {
+        ASSERT_EQ(acks.acked[i], i);
+    }
+    std::vector<std::string> arrived;
+    for (const auto& record : cluster.Read("t", 1)) {
+        arrived.push_back(record.key.value_or("?") + "=" + record.value.value_or(""));
+    }
+    EXPECT_EQ(arrived, sent);
+    EXPECT_EQ(cluster.Read("u", 1).size(), kCount - sent.size());
+}
+
+// What does not fit waits, with everything behind it.
+TEST(KafkaTransport, AFullQueueReordersNothing) {
+    MockCluster cluster;
+    cluster.Topic("t", 1);
+    cluster.Slow(5);
+    // No room for a batch as a whole.
+    auto transport =
+        Make({{"bootstrap.servers", cluster.bootstraps()}, {"queue.buffering.max.messages", "10"}});
+    ASSERT_NE(transport, nullptr);
+    Acks acks;
+    std::vector<std::string> sent;
+    for (std::uint64_t i = 0; i < 500; ++i) {
+        sent.push_back(std::string(i % 3 == 0 ? 2000 : 1, 'v') + std::to_string(i));
+        SendAll(*transport, acks, Numbered(i, sent.back()));
+    }
+    ASSERT_TRUE(PollUntil(*transport, acks, [&] { return acks.acked.size() == sent.size(); }));
+    std::vector<std::string> arrived;
+    for (const auto& record : cluster.Read("t", 1)) {
+        arrived.push_back(record.value.value_or("?"));
+    }
+    EXPECT_EQ(arrived, sent);
+}
+
 TEST(KafkaTransport, AnOutageLosesAndReordersNothingAndBoundsMemory) {
     MockCluster cluster;
     cluster.Topic("t", 1);
@@ -373,7 +440,7 @@ TEST(KafkaTransport, AFatalErrorEndsTheProducer) {
     }
     ASSERT_FALSE(status.ok());
     EXPECT_EQ(status.error().sqlstate, core::kConnectionFailure);
-    EXPECT_FALSE(transport->Send(Numbered(1, "value")).ok());
+    EXPECT_FALSE(transport->Send(Numbered(1, "value")).ok() && transport->Poll(acks).ok());
 }
 
 TEST(KafkaTransport, EndsQuicklyWhateverIsUnderWay) {

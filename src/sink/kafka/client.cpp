@@ -44,12 +44,14 @@ struct Destruction {
     bool done = false;
 };
 
-bool DestroyWithin(rd_kafka_t* handle, std::chrono::milliseconds limit) {
+bool DestroyWithin(rd_kafka_t* handle, std::shared_ptr<void> kept,
+                   std::chrono::milliseconds limit) {
     auto state = std::make_shared<Destruction>();
     {
         const BlockedSignals blocked;
-        std::thread([handle, state] {
+        std::thread([handle, state, kept = std::move(kept)]() mutable {
             rd_kafka_destroy(handle);
+            kept.reset();
             const std::lock_guard lock(state->mutex);
             state->done = true;
             state->changed.notify_one();
@@ -111,7 +113,7 @@ Client::~Client() {
         rd_kafka_purge(handle_, RD_KAFKA_PURGE_F_QUEUE | RD_KAFKA_PURGE_F_INFLIGHT |
                                     RD_KAFKA_PURGE_F_NON_BLOCKING);
         rd_kafka_queue_destroy(queue_);
-        if (DestroyWithin(handle_, kDestroyLimit)) {
+        if (DestroyWithin(handle_, std::move(kept_), kDestroyLimit)) {
             --live_clients;
         }
     }

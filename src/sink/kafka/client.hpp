@@ -10,6 +10,7 @@
 #include <librdkafka/rdkafka.h>
 
 #include <memory>
+#include <utility>
 
 #include "core/status.hpp"
 #include "sink/kafka/configuration.hpp"
@@ -38,12 +39,16 @@ class Client {
         }
     }
 
+    // Memory that its threads may read until they have ended.
+    void Keep(std::shared_ptr<void> memory) { kept_ = std::move(memory); }
+
   private:
     Client() = default;
 
     rd_kafka_t* handle_ = nullptr;
     rd_kafka_queue_t* queue_ = nullptr;
     std::unique_ptr<Pusher> pusher_;
+    std::shared_ptr<void> kept_;
     int wake_fd_ = -1;
 };
 

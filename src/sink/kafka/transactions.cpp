@@ -99,8 +99,7 @@ core::Status Transactions::ProduceProgress(const std::string& progress) {
     arguments[4].u.mem.ptr = options_.transactional_id.data();
     arguments[4].u.mem.size = options_.transactional_id.size();
     arguments[5].vtype = RD_KAFKA_VTYPE_OPAQUE;
-    arguments[5].u.ptr = reinterpret_cast<void*>(  // NOLINT(performance-no-int-to-ptr)
-        static_cast<std::uintptr_t>(kProgressTag));
+    arguments[5].u.ptr = ProgressOpaque();
     auto produced = Judge(rd_kafka_produceva(producer_, arguments, std::size(arguments)),
                           "the progress of the stream cannot be sent");
     return produced.ok() ? core::Status::Ok() : produced.TakeStatus();

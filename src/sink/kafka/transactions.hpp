@@ -31,9 +31,11 @@ class Transactions {
     core::Status BeginIfNeeded();
     // Every message produced before has its report. First call: produces the record.
     core::Result<Step> Commit(const std::string& progress);
-    // The report of the progress record; it comes under this tag.
+    // Whether a report is the progress record's, and what it says.
+    static bool IsProgress(const rd_kafka_message_t* message) {
+        return message->_private == ProgressOpaque();
+    }
     void OnProgressReport(rd_kafka_resp_err_t code);
-    static constexpr std::uint64_t kProgressTag = ~0ULL;
 
     // A fatal error of the producer is another producer with the same id, and not a transaction
     // that the coordinator has given up after its time.
@@ -43,6 +45,10 @@ class Transactions {
   private:
     enum class State : std::uint8_t { kNew, kReading, kReady, kOpen, kEnding };
 
+    // No message has this tag.
+    static void* ProgressOpaque() {
+        return reinterpret_cast<void*>(~std::uintptr_t{0});  // NOLINT(performance-no-int-to-ptr)
+    }
     core::Status ProduceProgress(const std::string& progress);
     core::Result<Step> Judge(rd_kafka_error_t* error, const char* what);
 

@@ -15,8 +15,10 @@
 #include <string_view>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "core/status.hpp"
+#include "sink/kafka/batch.hpp"
 #include "sink/kafka/client.hpp"
 #include "sink/kafka/configuration.hpp"
 #include "sink/kafka/errors.hpp"
@@ -48,7 +50,9 @@ class KafkaTransport final : public Transport {
   public:
     KafkaTransport(const TransportOptions& options, Redactor redactor,
                    std::unique_ptr<Client> producer)
-        : redactor_(std::move(redactor)), producer_(std::move(producer)) {
+        : redactor_(std::move(redactor)),
+          producer_(std::move(producer)),
+          batch_(KeptPayloads(), MessageMax()) {
         if (!options.transactional_id.empty()) {
             transactions_ = std::make_unique<Transactions>(options, producer_->handle(), redactor_);
         }
@@ -63,7 +67,12 @@ class KafkaTransport final : public Transport {
     core::Result<Step> CommitTransaction(const std::string& progress) override;
 
   private:
+    std::shared_ptr<Payloads> KeptPayloads();
+    [[nodiscard]] std::size_t MessageMax() const;
     core::Result<rd_kafka_topic_t*> Topic(std::string_view name);
+    core::Result<SendResult> SendAlone(const OutgoingMessage& message);
+    // True: nothing waits in the batch.
+    core::Result<bool> HandOver();
     rd_kafka_resp_err_t Produce(rd_kafka_topic_t* topic, const OutgoingMessage& message);
     void OnReports(rd_kafka_event_t* event, AckHandler& handler);
     core::Status OnError(rd_kafka_event_t* event);
@@ -73,6 +82,8 @@ class KafkaTransport final : public Transport {
 
     Redactor redactor_;
     std::unique_ptr<Client> producer_;
+    Batch batch_;  // of last_topic_
+    std::vector<Batch::Refused> refused_;
     // Destroyed before the producer, as librdkafka demands.
     std::unordered_map<std::string, TopicPtr, TextHash, std::equal_to<>> topics_;
     std::unique_ptr<Transactions> transactions_;  // null: every message for itself
@@ -84,8 +95,31 @@ class KafkaTransport final : public Transport {
     bool connection_error_ = false;  // health_ is about reaching a broker, not about rights
 };
 
+// The client reads them until it has ended, which may be after this object has.
+std::shared_ptr<Payloads> KafkaTransport::KeptPayloads() {
+    auto payloads = std::make_shared<Payloads>();
+    producer_->Keep(payloads);
+    return payloads;
+}
+
+std::size_t KafkaTransport::MessageMax() const {
+    return std::strtoul(Get(rd_kafka_conf(producer_->handle()), "message.max.bytes").c_str(),
+                        nullptr, 10);
+}
+
 core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
-    if (last_topic_ == nullptr || message.destination != last_topic_name_) {
+    const bool other_topic = last_topic_ == nullptr || message.destination != last_topic_name_;
+    const bool alone = !batch_.Takes(message);
+    if (other_topic || alone || batch_.full()) {
+        auto empty = HandOver();
+        if (!empty.ok()) {
+            return empty.TakeStatus();
+        }
+        if (!*empty) {
+            return SendResult::kFull;
+        }
+    }
+    if (other_topic) {
         auto topic = Topic(message.destination);
         if (!topic.ok()) {
             return topic.TakeStatus();
@@ -96,6 +130,27 @@ core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
     if (transactions_ != nullptr) {
         BV_RETURN_IF_ERROR(transactions_->BeginIfNeeded());
     }
+    if (alone) {
+        return SendAlone(message);
+    }
+    batch_.Add(message);
+    ++unreported_;
+    return SendResult::kQueued;
+}
+
+core::Result<bool> KafkaTransport::HandOver() {
+    switch (batch_.HandOver(last_topic_, &refused_)) {
+        case RD_KAFKA_RESP_ERR_NO_ERROR:
+            return true;
+        case RD_KAFKA_RESP_ERR__FATAL:
+            // Poll() will say which message failed and why.
+            return StoppedBehindAFailure() ? core::Result<bool>(false) : FatalError();
+        default:
+            return false;
+    }
+}
+
+core::Result<SendResult> KafkaTransport::SendAlone(const OutgoingMessage& message) {
     switch (const rd_kafka_resp_err_t code = Produce(last_topic_, message)) {
         case RD_KAFKA_RESP_ERR_NO_ERROR:
             ++unreported_;
@@ -103,7 +158,6 @@ core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
         case RD_KAFKA_RESP_ERR__QUEUE_FULL:
             return SendResult::kFull;
         case RD_KAFKA_RESP_ERR__FATAL:
-            // Poll() will say which message failed and why.
             return StoppedBehindAFailure() ? core::Result<SendResult>(SendResult::kFull)
                                            : FatalError();
         default:
@@ -171,6 +225,7 @@ rd_kafka_resp_err_t KafkaTransport::Produce(rd_kafka_topic_t* topic,
 
 core::Status KafkaTransport::Poll(AckHandler& handler) {
     producer_->ClearWake();
+    (void)HandOver();  // why it failed, if it did, is among the events
     while (EventPtr event{producer_->NextEvent()}) {
         switch (rd_kafka_event_type(event.get())) {
             case RD_KAFKA_EVENT_DR:
@@ -190,27 +245,34 @@ core::Status KafkaTransport::Poll(AckHandler& handler) {
                 break;
         }
     }
+    // Reports make room.
+    if (auto handed = HandOver(); !handed.ok()) {
+        return handed.TakeStatus();
+    }
+    for (const Batch::Refused& message : std::exchange(refused_, {})) {
+        --unreported_;
+        handler.OnFailure(message.tag, MessageError(message.code, {last_topic_name_, {}, 0}));
+    }
     return core::Status::Ok();
 }
 
 void KafkaTransport::OnReports(rd_kafka_event_t* event, AckHandler& handler) {
     bool delivered = false;
     while (const rd_kafka_message_t* message = rd_kafka_event_message_next(event)) {
-        const auto tag =
-            static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(message->_private));
-        if (tag == Transactions::kProgressTag && transactions_ != nullptr) {
+        if (transactions_ != nullptr && Transactions::IsProgress(message)) {
             transactions_->OnProgressReport(message->err);
             continue;
         }
         --unreported_;
         if (message->err == RD_KAFKA_RESP_ERR_NO_ERROR) {
-            handler.OnAck(tag);
+            handler.OnAck(batch_.Reported(message));
             delivered = true;
             continue;
         }
         const std::string_view key(static_cast<const char*>(message->key), message->key_len);
-        handler.OnFailure(tag, MessageError(message->err, {rd_kafka_topic_name(message->rkt), key,
-                                                           message->len}));
+        core::Error error =
+            MessageError(message->err, {rd_kafka_topic_name(message->rkt), key, message->len});
+        handler.OnFailure(batch_.Reported(message), error);
     }
     if (delivered && !health_.last_error.empty()) {
         ClearHealth();
@@ -270,6 +332,7 @@ core::Status KafkaTransport::FatalError() {
 }
 
 void KafkaTransport::Flush() {
+    (void)HandOver();
     producer_->Push();
 }
 
@@ -284,7 +347,7 @@ core::Result<Step> KafkaTransport::CommitTransaction(const std::string& progress
     if (transactions_ == nullptr) {
         return NoTransactions();
     }
-    // The library would wait for reports that only Poll() takes.
+    // The library would wait for reports that only Poll() takes; what waits here has none yet.
     return unreported_ > 0 ? core::Result<Step>(Step::kPending) : transactions_->Commit(progress);
 }
 
