@@ -121,7 +121,8 @@ CREATE OR REPLACE FUNCTION bitvelocity.stream_activity(
     OUT snapshot_table oid,
     OUT snapshot_rows_per_s double precision,
     OUT snapshot_waits boolean,
-    OUT poison_events bigint
+    OUT poison_events bigint,
+    OUT throttled boolean
 ) RETURNS SETOF record
     LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED
     SET search_path = pg_catalog, pg_temp
@@ -189,7 +190,8 @@ SELECT s.stream_name AS stream,
        CASE WHEN a.state = 'snapshot'
             THEN pg_catalog.format('%s %% of about %s rows, %s rows/s', a.snapshot_rows * 100 / greatest(a.snapshot_total, a.snapshot_rows, 1),
                                    greatest(a.snapshot_total, a.snapshot_rows), pg_catalog.round(a.snapshot_rows_per_s))
-                 || CASE WHEN a.snapshot_rows_per_s > 0
+                 || CASE WHEN a.throttled THEN ', waits: more WAL than wal_limit is retained'
+                         WHEN a.snapshot_rows_per_s > 0
                          THEN pg_catalog.format(', %s left', pg_catalog.make_interval(secs => pg_catalog.ceil((greatest(a.snapshot_total, a.snapshot_rows) - a.snapshot_rows) / a.snapshot_rows_per_s)))
                          ELSE '' END
                  || coalesce(', now ' || pg_catalog.to_regclass(NULLIF(a.snapshot_table, 0)::regclass::text)::text, '')
@@ -204,6 +206,8 @@ SELECT s.stream_name AS stream,
             WHEN (a.state = 'starting' OR a.snapshot_waits) AND b.pid IS NOT NULL
                 THEN pg_catalog.format('waits for the transaction of process %s, open since %s', b.pid,
                                        b.xact_start)
+            WHEN a.state = 'snapshot' AND a.throttled AND a.hint IS NULL
+                THEN 'existing rows wait until the slot retains less WAL than wal_limit (wal_policy); changes go on'
             ELSE a.hint
        END AS hint,
        NULLIF(a.wal_limit, 0) AS wal_limit_bytes,

@@ -55,13 +55,15 @@ core::Status ReadLimit(const json& value, GuardOptions& options) {
 }
 
 core::Status ReadPolicy(const json& value, GuardOptions& options) {
-    static const std::set<std::string> kPolicies{"warn", "drop_slot"};
+    static const std::set<std::string> kPolicies{"warn", "throttle", "drop_slot"};
     const std::string name = value.is_string() ? value.get<std::string>() : value.dump();
     if (!kPolicies.contains(name)) {
         return Invalid("unknown wal_policy \"" + name + "\"",
                        core::NearestHint(name, kPolicies, "policies"));
     }
-    options.policy = name == "warn" ? WalPolicy::kWarn : WalPolicy::kDropSlot;
+    options.policy = name == "warn"       ? WalPolicy::kWarn
+                     : name == "throttle" ? WalPolicy::kThrottle
+                                          : WalPolicy::kDropSlot;
     return core::Status::Ok();
 }
 

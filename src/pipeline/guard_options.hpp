@@ -1,6 +1,6 @@
 // GuardOptions: how much WAL a stream may retain, and what happens beyond it.
 //
-// Keys: wal_limit (text with unit, "10GB", or a number of bytes), wal_policy (warn,
+// Keys: wal_limit (text with unit, "10GB", or a number of bytes), wal_policy (warn, throttle,
 // drop_slot), catalog_xmin_limit (transactions). Errors are 22023 with a HINT. Pure; any thread.
 #pragma once
 
@@ -14,6 +14,7 @@ namespace bitvelocity::pipeline {
 
 enum class WalPolicy : std::uint8_t {
     kWarn,
+    kThrottle,  // existing rows wait until less is retained
     kDropSlot,  // the slot is given up: the stream needs a resync
 };
 

@@ -196,8 +196,8 @@ BV_FUNCTION(bitvelocity_stream_activity) {
             if (!mine) {
                 continue;
             }
-            Datum values[22] = {};
-            bool nulls[22] = {};
+            Datum values[23] = {};
+            bool nulls[23] = {};
             values[0] = Int32GetDatum(entry.stream_id);
             values[1] = CStringGetTextDatum(StateName(static_cast<State>(entry.state.load())));
             values[2] = Int32GetDatum(entry.decoder_pid.load());
@@ -225,6 +225,7 @@ BV_FUNCTION(bitvelocity_stream_activity) {
                 Float8GetDatum(static_cast<double>(entry.snapshot_rate_x100.load()) / 100.0);
             values[20] = BoolGetDatum(entry.snapshot_waiting.load());
             values[21] = Int64GetDatum(static_cast<std::int64_t>(entry.poison_events.load()));
+            values[22] = BoolGetDatum(entry.throttled.load());
             tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
         }
     });

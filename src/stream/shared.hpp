@@ -63,6 +63,7 @@ struct Entry {
     std::atomic<std::int64_t> retained_at_us;   // of worker::Now()
     std::atomic<std::uint64_t> retained_rate;   // growth, bytes a second
     std::atomic<std::int64_t> guard_logged_us;  // of worker::Now(); 0: never
+    std::atomic<bool> throttled;                // no new chunk of existing rows is begun
 
     std::atomic<std::uint64_t>
         resume_lsn;  // deliverer: start decoding here (0: the slot's position)

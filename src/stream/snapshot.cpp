@@ -1,6 +1,7 @@
 #include "stream/snapshot.hpp"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/failpoint.hpp"
 #include "pg/boundary.hpp"
@@ -122,6 +123,19 @@ bool Snapshots::Started() {
     return started_;
 }
 
+// The guard of retained WAL wants no more rows read. Keys of a chunk that is not yet whole are read
+// all the same: until then nothing of it is saved. Neither changes that go by nor the position of
+// the slot wait for rows, so what is retained does become less.
+bool Snapshots::Throttled() {
+    const bool now = entry_->throttled.load() && again_.empty();
+    if (std::exchange(throttled_, now) != now) {
+        entry_->snapshot_rate_x100.store(0);
+        rate_rows_ = entry_->snapshot_rows.load();
+        rate_since_us_ = worker::Now();
+    }
+    return now;
+}
+
 std::int64_t Snapshots::Step() {
     Save();
     if (requests_.empty() || flight_ || entry_->stop.load() || worker::StopRequested()) {
@@ -130,6 +144,9 @@ std::int64_t Snapshots::Step() {
     // What is still not seen when it was read again may stay so for long.
     if (!Started() || worker::Now() < again_after_us_) {
         return kLookAgainMs;
+    }
+    if (Throttled()) {
+        return -1;  // the guard sets the latch
     }
     if (bronze_ != nullptr) {
         pg::ThrowIfError(bronze_->Boundary(true));

@@ -78,6 +78,7 @@ class Snapshots final : public pipeline::Watcher {
     };
 
     [[nodiscard]] bool Started();
+    [[nodiscard]] bool Throttled();
     ReadOutcome ReadChunk(Flight& flight);
     core::Status WriteRow(const core::Change& row);
     core::Status WriteChunk(core::Lsn lsn);
@@ -115,6 +116,7 @@ class Snapshots final : public pipeline::Watcher {
     std::uint64_t rows_before_ = 0;  // of requests that this process finished
     std::uint64_t rate_rows_ = 0;
     std::int64_t rate_since_us_ = 0;
+    bool throttled_ = false;  // at the last look
 };
 
 }  // namespace bitvelocity::stream

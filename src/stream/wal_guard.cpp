@@ -111,6 +111,13 @@ void GiveUp(const Retention& retention, const std::string& why) {
     });
 }
 
+// Says whether existing rows have to wait; the deliverer waits for its latch meanwhile.
+void Throttle(Entry* entry, bool now) {
+    if (entry->throttled.exchange(now) != now) {
+        pg::Call([entry]() { WakeDeliverer(entry); });
+    }
+}
+
 void Guard(const Retention& retention, std::uint64_t free_bytes) {
     Entry* entry = FindEntry(MyDatabaseId, retention.stream_id, retention.name.c_str(), true);
     if (entry == nullptr) {
@@ -121,6 +128,8 @@ void Guard(const Retention& retention, std::uint64_t free_bytes) {
     entry->wal_limit.store(limit);
     const bool wal = retention.bytes > limit;
     const bool age = retention.catalog_age > retention.options.catalog_xmin_limit;
+    const bool throttle = wal && retention.options.policy == pipeline::WalPolicy::kThrottle;
+    Throttle(entry, throttle);
     if (!wal && !age) {
         return;
     }
@@ -138,13 +147,16 @@ void Guard(const Retention& retention, std::uint64_t free_bytes) {
         return;
     }
     if (MaySay(entry)) {
-        pg::Call([name = retention.name.c_str(), text = why.c_str(), free = free_bytes >> 20]() {
-            ereport(WARNING,
-                    (errmsg("bitvelocity stream \"%s\" %s", name, text),
-                     errdetail("%llu MB are free where pg_wal is.",
-                               static_cast<unsigned long long>(free)),
-                     errhint("stream_status says why it is behind. Only delivering, "
-                             "resync_stream or drop_stream frees WAL; pausing does not.")));
+        pg::Call([name = retention.name.c_str(), text = why.c_str(), free = free_bytes >> 20,
+                  throttle]() {
+            ereport(
+                WARNING,
+                (errmsg("bitvelocity stream \"%s\" %s", name, text),
+                 errdetail("%llu MB are free where pg_wal is.%s",
+                           static_cast<unsigned long long>(free),
+                           throttle ? " Existing rows are not read until less is retained." : ""),
+                 errhint("stream_status says why it is behind. Only delivering, "
+                         "resync_stream or drop_stream frees WAL; pausing does not.")));
         });
     }
 }

@@ -21,6 +21,11 @@ std::string Refusal(const std::string& json) {
     return options.error().message;
 }
 
+std::string Hint(const std::string& json) {
+    auto options = ParseGuardOptions(json);
+    return options.ok() ? "accepted" : options.error().hint;
+}
+
 TEST(GuardOptions, SizesHaveTheUnitsOfTheServer) {
     EXPECT_EQ(Parse(R"({"wal_limit": "10GB"})").wal_limit, 10ULL << 30);
     EXPECT_EQ(Parse(R"({"wal_limit": "512 MB"})").wal_limit, 512ULL << 20);
@@ -38,7 +43,11 @@ TEST(GuardOptions, SizesHaveTheUnitsOfTheServer) {
 TEST(GuardOptions, PoliciesAndAges) {
     EXPECT_EQ(Parse("{}").policy, WalPolicy::kWarn);
     EXPECT_EQ(Parse(R"({"wal_policy": "drop_slot"})").policy, WalPolicy::kDropSlot);
+    EXPECT_EQ(Parse(R"({"wal_policy": "throttle"})").policy, WalPolicy::kThrottle);
     EXPECT_EQ(Refusal(R"({"wal_policy": "drop"})"), "unknown wal_policy \"drop\"");
+    EXPECT_EQ(Refusal(R"({"wal_policy": "throtle"})"), "unknown wal_policy \"throtle\"");
+    EXPECT_NE(Hint(R"({"wal_policy": "throtle"})").find("\"throttle\""), std::string::npos);
+    EXPECT_EQ(Refusal(R"({"wal_policy": true})"), "unknown wal_policy \"true\"");
     EXPECT_EQ(Parse(R"({"catalog_xmin_limit": 5})").catalog_xmin_limit, 5U);
     EXPECT_NE(Refusal(R"({"catalog_xmin_limit": "5"})"), "accepted");
     EXPECT_NE(Refusal(R"({"catalog_xmin_limit": 0})"), "accepted");
