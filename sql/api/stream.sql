@@ -122,7 +122,8 @@ CREATE OR REPLACE FUNCTION bitvelocity.stream_activity(
     OUT snapshot_rows_per_s double precision,
     OUT snapshot_waits boolean,
     OUT poison_events bigint,
-    OUT throttled boolean
+    OUT throttled boolean,
+    OUT transaction_rows bigint
 ) RETURNS SETOF record
     LANGUAGE c STRICT VOLATILE PARALLEL RESTRICTED
     SET search_path = pg_catalog, pg_temp
@@ -215,11 +216,17 @@ SELECT s.stream_name AS stream,
        pg_catalog.age(r.catalog_xmin) AS catalog_xmin_age,
        coalesce(a.poison_events, 0) AS poison_events,
        (SELECT pg_catalog.count(*) FROM bitvelocity.dead_letter d
-        WHERE d.stream_id = s.stream_id AND d.redriven_at IS NULL) AS dead_letters
+        WHERE d.stream_id = s.stream_id AND d.redriven_at IS NULL) AS dead_letters,
+       coalesce(a.transaction_rows, 0) AS transaction_rows,
+       -- The server takes these from the decoder whenever it has written some to disk, and keeps them with the slot.
+       g.spill_txns AS spilled_transactions,
+       g.spill_bytes AS spilled_bytes,
+       g.total_bytes AS decoded_bytes
 FROM bitvelocity.stream s
 CROSS JOIN LATERAL bitvelocity.stream_is_home(s.system_identifier, s.database_oid, s.catalog_oid) h (home)
 LEFT JOIN bitvelocity.stream_activity() a USING (stream_id)
 LEFT JOIN pg_catalog.pg_replication_slots r ON r.slot_name = s.slot_name
+LEFT JOIN LATERAL pg_catalog.pg_stat_get_replication_slot(r.slot_name) g ON true
 CROSS JOIN LATERAL (
     SELECT CASE WHEN pg_catalog.pg_is_in_recovery() THEN pg_catalog.pg_last_wal_replay_lsn()
                 ELSE pg_catalog.pg_current_wal_flush_lsn() END AS lsn) w
@@ -230,7 +237,15 @@ LEFT JOIN LATERAL (
     ORDER BY pg_catalog.age(t.backend_xid) DESC
     LIMIT 1) b ON a.state = 'starting' OR a.snapshot_waits;
 COMMENT ON VIEW bitvelocity.stream_status IS
-    'One row a stream: state, position, lag, retained WAL, rate, last error and what to do';
+    'One row a stream: state, position, lag, retained WAL, rate, last error and what to do; how far a large transaction is';
+COMMENT ON COLUMN bitvelocity.stream_status.transaction_rows IS
+    'Rows of the transaction that is being delivered that were handed to the sink so far; 0 between two';
+COMMENT ON COLUMN bitvelocity.stream_status.spilled_transactions IS
+    'Transactions of which the decoder wrote a part to disk, since the slot was made or its statistics were reset';
+COMMENT ON COLUMN bitvelocity.stream_status.spilled_bytes IS
+    'What it wrote there, also of transactions that are not committed yet';
+COMMENT ON COLUMN bitvelocity.stream_status.decoded_bytes IS
+    'Size of the changes of all transactions that were decoded to their end';
 GRANT SELECT ON bitvelocity.stream_status TO pg_monitor;
 
 CREATE OR REPLACE FUNCTION bitvelocity.describe_table(target oid) RETURNS jsonb

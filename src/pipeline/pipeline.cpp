@@ -169,4 +169,8 @@ const Statistics& Pipeline::statistics() const {
     return impl_->statistics_;
 }
 
+std::uint64_t Pipeline::transaction_rows() const {
+    return impl_->in_transaction_ ? impl_->statistics_.rows - impl_->rows_at_begin_ : 0;
+}
+
 }  // namespace bitvelocity::pipeline

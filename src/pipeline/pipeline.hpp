@@ -63,6 +63,8 @@ class Pipeline {
     // Inside a source transaction or a snapshot.
     [[nodiscard]] bool in_transaction() const;
     [[nodiscard]] const Statistics& statistics() const;
+    // Of the source transaction under way, handed to the sink so far; 0 between two.
+    [[nodiscard]] std::uint64_t transaction_rows() const;
 
   private:
     struct Impl;

@@ -288,6 +288,7 @@ void Delivery::Publish() {
     const pipeline::Statistics& statistics = pipeline_->statistics();
     entry_->rows.store(statistics.rows, std::memory_order_relaxed);
     entry_->transactions.store(statistics.transactions, std::memory_order_relaxed);
+    entry_->transaction_rows.store(pipeline_->transaction_rows(), std::memory_order_relaxed);
     if (statistics.last_commit_time_us != 0) {
         entry_->last_commit_at.store(
             statistics.last_commit_time_us -

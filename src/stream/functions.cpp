@@ -196,8 +196,8 @@ BV_FUNCTION(bitvelocity_stream_activity) {
             if (!mine) {
                 continue;
             }
-            Datum values[23] = {};
-            bool nulls[23] = {};
+            Datum values[24] = {};
+            bool nulls[24] = {};
             values[0] = Int32GetDatum(entry.stream_id);
             values[1] = CStringGetTextDatum(StateName(static_cast<State>(entry.state.load())));
             values[2] = Int32GetDatum(entry.decoder_pid.load());
@@ -226,6 +226,7 @@ BV_FUNCTION(bitvelocity_stream_activity) {
             values[20] = BoolGetDatum(entry.snapshot_waiting.load());
             values[21] = Int64GetDatum(static_cast<std::int64_t>(entry.poison_events.load()));
             values[22] = BoolGetDatum(entry.throttled.load());
+            values[23] = Int64GetDatum(static_cast<std::int64_t>(entry.transaction_rows.load()));
             tuplestore_putvalues(result->setResult, result->setDesc, values, nulls);
         }
     });

@@ -73,6 +73,7 @@ void Leave(int /*code*/, Datum /*argument*/) {
         }
     } else {
         entry->deliverer_pid.store(0);
+        entry->transaction_rows.store(0);  // what was cut off comes again from its beginning
     }
     if (entry->decoder_pid.load() == 0 && entry->deliverer_pid.load() == 0) {
         entry->queue.store(DSM_HANDLE_INVALID);

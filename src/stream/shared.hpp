@@ -76,7 +76,9 @@ struct Entry {
     std::atomic<bool> caught_up;         // decoder: what it sent last is everything flushed so far
     std::atomic<std::uint64_t> rows;     // deliverer, since its start
     std::atomic<std::uint64_t> transactions;  // deliverer, since its start
-    std::atomic<std::int64_t> started_at;     // deliverer, TimestampTz
+    std::atomic<std::uint64_t>
+        transaction_rows;  // deliverer, of the source transaction under way; 0 between two
+    std::atomic<std::int64_t> started_at;  // deliverer, TimestampTz
     std::atomic<std::int64_t>
         last_commit_at;                    // deliverer, TimestampTz of the newest commit delivered
     std::atomic<std::uint64_t> rate_x100;  // deliverer, rows per second * 100 over the last second

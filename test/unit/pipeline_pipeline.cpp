@@ -79,6 +79,29 @@ TEST(Pipeline, HandsTransactionsToTheSink) {
     EXPECT_FALSE(pipeline.in_transaction());
 }
 
+TEST(Pipeline, CountsTheRowsOfTheTransactionUnderWay) {
+    Recorder sink;
+    Pipeline pipeline({}, Lsn{0x110}, sink);
+    EXPECT_EQ(pipeline.transaction_rows(), 0u);
+    Frames known;
+    known.Begin(0x100, 6).Relation(16, "public", "orders", {"id"}).Insert(0x80, 16, {"0"});
+    ASSERT_TRUE(pipeline.Feed(known.batch()).ok());
+    EXPECT_EQ(pipeline.transaction_rows(), 0u);  // it is in the sink already
+    Frames frames;
+    frames.Commit(0x100, 0x110).Begin(0x110, 7).Insert(0x90, 16, {"1"}).Insert(0xa0, 16, {"2"});
+    ASSERT_TRUE(pipeline.Feed(frames.batch()).ok());
+    EXPECT_EQ(pipeline.transaction_rows(), 2u);
+    Frames more;
+    more.Insert(0xb0, 16, {"3"});
+    ASSERT_TRUE(pipeline.Feed(more.batch()).ok());
+    EXPECT_EQ(pipeline.transaction_rows(), 3u);
+    Frames end;
+    end.Commit(0x110, 0x120);
+    ASSERT_TRUE(pipeline.Feed(end.batch()).ok());
+    EXPECT_EQ(pipeline.transaction_rows(), 0u);
+    EXPECT_EQ(pipeline.statistics().rows, 3u);
+}
+
 // The end of one transaction may be the commit record of the next: that one is not in the sink.
 TEST(Pipeline, SkipsWholeTransactionsUpToTheResumePosition) {
     Recorder sink;
