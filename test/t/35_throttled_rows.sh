@@ -84,4 +84,20 @@ is "no existing row came twice" "$(sql -c "SELECT count(*) = count(DISTINCT raw_
 eventually "the stream runs" status_is state streaming
 is "without anything to say" "$(status "hint IS NULL AND snapshot_progress IS NULL")" t
 is "there was one warning" "$(warned)" 1
+
+# Into another sink, whose chunks are saved when it has them; stopped while it waits
+sql -c "SELECT bitvelocity.create_stream('m', ARRAY['t']::regclass[], sink => 'memory', snapshot => false, options => '{\"wal_limit\": 1, \"wal_policy\": \"throttle\"}')" >/dev/null
+check "a stream into memory starts" synced m
+waits() { [ "$(sql -c "SELECT state = 'snapshot' AND hint LIKE 'existing rows wait%' FROM bitvelocity.stream_status WHERE stream = 'm'")" = t ]; }
+eventually "the guard sees it" eval '[ "$(sql -c "SELECT throttled FROM bitvelocity.stream_activity() JOIN bitvelocity.stream USING (stream_id) WHERE stream_name = '"'m'"'")" = t ]'
+sql -c "SELECT bitvelocity.snapshot_stream('m')" >/dev/null
+eventually "its rows wait" waits
+sql -c "SELECT bitvelocity.pause_stream('m')" >/dev/null
+eventually "it can be paused meanwhile" state_is paused m
+sql -c "SELECT bitvelocity.resume_stream('m')" >/dev/null
+eventually "resumed, they wait again" waits
+is "none was read" "$(sql -c "SELECT sum(rows_read) FROM bitvelocity.stream_snapshot WHERE finished_at IS NULL")" 0
+sql -c "SELECT bitvelocity.alter_stream('m', options => '{\"wal_limit\": \"1GB\", \"wal_policy\": \"throttle\"}')" >/dev/null
+eventually "with room they are read" done_all
+eventually "and the stream runs" state_is streaming m
 finish
