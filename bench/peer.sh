@@ -42,6 +42,16 @@ workload() {
         format => 'debezium', snapshot => false, options => '{\"headers\": false, \"topic\": \"ours.{schema}.{table}\"}')" >/dev/null
     await_streaming "ours_$name"
     start_peer "$name" "$table"
+    # Two Java processes, broker and connector, compile their code for some millions of messages.
+    if [ "$name" = inserts ] || [ "${PARTS:-}" = "$name" ]; then
+        hold
+        hold_peer
+        expected=$((count * ${WARM:-4}))
+        $write "$table" "$expected"
+        ours=$(run_ours "ours_$name") || fail "$ours"
+        peer=$(run_peer "peer.public.$table" "$expected") || fail "$peer"
+        say "$name: both are warm after $expected changes"
+    fi
     for run in $(seq 0 "$runs"); do
         hold
         hold_peer

@@ -573,7 +573,7 @@ core::Status MessageSink::SendWhenRoom(sink::OutgoingMessage& message, SentMessa
 }
 
 void MessageSink::OnAck(std::uint64_t tag) {
-    const SentMessage sent = under_way_.Take(tag);
+    const UnderWay::Counted sent = under_way_.Acked(tag);
     window_.Acked(sent.transaction);
     redelivered_under_way_ -= sent.redelivered >= 0 ? 1 : 0;
 }

@@ -35,20 +35,39 @@ struct SentMessage {
 
 class UnderWay {
   public:
+    // All that an acknowledgement needs.
+    struct Counted {
+        std::uint64_t transaction = 0;
+        std::int32_t redelivered = -1;
+    };
+
     [[nodiscard]] std::uint64_t Add(SentMessage message) {
-        bytes_ += Weight(message);
+        bytes_ += Weight(message.kept.get());
+        std::uint64_t place = counted_.size();
         if (free_.empty()) {
-            messages_.push_back(std::move(message));
-            return messages_.size() - 1;
+            counted_.emplace_back();
+            messages_.emplace_back();
+        } else {
+            place = free_.back();
+            free_.pop_back();
         }
-        const std::uint32_t place = free_.back();
-        free_.pop_back();
+        counted_[place] = {message.transaction, message.redelivered, message.kept != nullptr};
         messages_[place] = std::move(message);
         return place;
     }
+    // It arrived.
+    [[nodiscard]] Counted Acked(std::uint64_t tag) {
+        const Place& place = counted_[tag];
+        if (place.keeps) {
+            (void)Take(tag);
+        } else {
+            free_.push_back(static_cast<std::uint32_t>(tag));
+        }
+        return {place.transaction, place.redelivered};
+    }
     [[nodiscard]] SentMessage Take(std::uint64_t tag) {
         SentMessage message = std::move(messages_[tag]);
-        bytes_ -= Weight(message);
+        bytes_ -= Weight(message.kept.get());
         free_.push_back(static_cast<std::uint32_t>(tag));
         return message;
     }
@@ -56,12 +75,21 @@ class UnderWay {
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
   private:
-    static std::size_t Weight(const SentMessage& message) {
-        return message.kept == nullptr ? 0
-                                       : message.kept->event->bytes() + message.kept->topic.size() +
-                                             message.kept->key.size() + sizeof(KeptMessage);
+    // Beside the messages, so that an acknowledgement does not fetch a whole one from memory that
+    // was written tens of thousands of messages ago.
+    struct Place {
+        std::uint64_t transaction = 0;
+        std::int32_t redelivered = -1;
+        bool keeps = false;
+    };
+
+    static std::size_t Weight(const KeptMessage* kept) {
+        return kept == nullptr ? 0
+                               : kept->event->bytes() + kept->topic.size() + kept->key.size() +
+                                     sizeof(KeptMessage);
     }
 
+    std::vector<Place> counted_;  // as `messages_`
     std::vector<SentMessage> messages_;
     std::vector<std::uint32_t> free_;
     std::size_t bytes_ = 0;
