@@ -245,7 +245,14 @@ void DecodeUntilStopped() {
         }
         g_decoding.page_private.end_of_wal = false;
         char* message = nullptr;
-        const XLogRecord* record = XLogReadRecord(context->reader, &message);
+        const XLogRecord* record = nullptr;
+        // The reader closes its file when there is nothing to read: it is not even asked.
+        if (context->reader->EndRecPtr >= flushed) {
+            flushed = pg::compat::FlushPosition();
+        }
+        if (context->reader->EndRecPtr < flushed) {
+            record = XLogReadRecord(context->reader, &message);
+        }
         if (message != nullptr) {
             ereport(ERROR,
                     (errcode(ERRCODE_DATA_CORRUPTED),
