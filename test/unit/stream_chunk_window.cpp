@@ -86,6 +86,16 @@ TEST(ChunkWindow, MovedRowsAreReadInAddition) {
     EXPECT_TRUE(window.TakeMoved().empty());
 }
 
+TEST(ChunkWindow, ARowThatMovesToTheKeyOfADeletedOneIsNotComplete) {
+    ChunkWindow window;
+    window.Open(At("100:100:"));
+    window.ChangedRow(100, "a", false);  // deleted
+    window.MovedRow(101, "a");
+    window.ChangedRow(102, "a", true);
+    window.Open(At("102:102:"));
+    EXPECT_EQ(window.Judge("a"), Verdict::kAgain);
+}
+
 // A server of a few keys. A transaction changes rows, commits into the WAL, and is visible (and its
 // locks are free) at any time afterwards; delivery follows the WAL; chunks are read under what is
 // visible, and a watermark stands in the WAL behind that.

@@ -22,6 +22,11 @@ void ChunkWindow::ChangedRow(std::uint32_t xid, const std::string& key, bool par
 
 void ChunkWindow::MovedRow(std::uint32_t xid, const std::string& key) {
     ChangedRow(xid, key, true);
+    // A complete version that had this key before was another row's.
+    const auto found = rows_.find(key);
+    if (found != rows_.end()) {
+        found->second.partial = true;
+    }
     moved_.emplace_back(xid, key);
 }
 
