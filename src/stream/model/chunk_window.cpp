@@ -51,6 +51,27 @@ void ChunkWindow::ForgetKeys() {
 }
 
 void ChunkWindow::Open(const Visibility& snapshot) {
+    if (under_way_.empty()) {
+        Forget(snapshot);
+    }
+}
+
+void ChunkWindow::Read(const Visibility& snapshot) {
+    under_way_.back() = snapshot;
+    if (under_way_.size() == 1) {
+        Forget(snapshot);
+    }
+    Begin();
+}
+
+void ChunkWindow::Settle() {
+    under_way_.pop_front();
+    if (!under_way_.empty() && under_way_.front()) {
+        Forget(*under_way_.front());
+    }
+}
+
+void ChunkWindow::Forget(const Visibility& snapshot) {
     snapshot_ = snapshot;
     std::erase_if(rows_, [this](const auto& row) { return Seen(row.second.xid); });
     std::erase_if(truncated_, [this](std::uint32_t xid) { return Seen(xid); });

@@ -8,11 +8,14 @@
 // Whatever is delivered after the watermark is newer than the row.
 //
 // Keys are remembered only as long as that matters: a transaction that one snapshot sees is seen by
-// all later ones. Precondition: of what was delivered before the first change that is told here,
-// every snapshot sees everything. One table; pure; one thread.
+// all later ones. Several chunks may be under way: asked for, read, not yet settled at their
+// watermarks; each is judged by its own snapshot, so what the oldest of them does not see is kept.
+// Precondition: of what was delivered before the first change that is told here, every snapshot
+// sees everything. One table; pure; one thread.
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -48,11 +51,27 @@ class ChunkWindow {
     void Begin() { reading_ = true; }
     // Keys are made in another way from now on.
     void ForgetKeys();
-    // A chunk of this or of another table was read under this snapshot.
+    // A chunk was read under this snapshot, of another table while chunks of this one are under
+    // way: then it may be newer than theirs, and nothing is forgotten.
     void Open(const Visibility& snapshot);
-    // At its watermark: nothing of it may be used, because rows changed of which nobody knows
-    // which. Read it again once Settled.
+
+    // The next chunk is asked for: it will be read, by whoever, under a snapshot that is newer than
+    // all that were told here. Chunks settle in the order in which they were asked for.
+    void Ask() { under_way_.emplace_back(); }
+    // The one that was asked for last was read.
+    void Read(const Visibility& snapshot);
+    // It was not.
+    void Withdraw() { under_way_.pop_back(); }
+    // The oldest one is done with.
+    void Settle();
+    // All are to be asked for again.
+    void GiveUp() { under_way_.clear(); }
+
+    // At the watermark of the oldest: nothing of it may be used, because rows changed of which
+    // nobody knows which. Read it again once Settled.
     [[nodiscard]] bool Unusable() const { return !unknown_.empty(); }
+    // The transactions that a chunk must see to be of use.
+    [[nodiscard]] const std::vector<std::uint32_t>& unknown() const { return unknown_; }
     // The snapshot sees what would make a chunk that is read under it unusable.
     [[nodiscard]] bool Settled(const Visibility& snapshot) const;
     [[nodiscard]] Verdict Judge(const std::string& key) const;
@@ -67,13 +86,15 @@ class ChunkWindow {
         bool partial = false;
     };
 
+    void Forget(const Visibility& snapshot);
     [[nodiscard]] bool Seen(std::uint32_t xid) const {
         return snapshot_.has_value() && snapshot_->Sees(xid);
     }
 
     std::size_t limit_;
     bool reading_ = false;
-    std::optional<Visibility> snapshot_;  // of the newest chunk
+    std::deque<std::optional<Visibility>> under_way_;  // nothing: not read yet
+    std::optional<Visibility> snapshot_;  // of the oldest chunk that is not settled, or the newest
     // Of transactions that it does not see. One per key is enough: who changes a row has waited
     // for whoever did before to be visible.
     std::unordered_map<std::string, Row> rows_;
