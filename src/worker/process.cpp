@@ -44,15 +44,19 @@ BackgroundWorker PrepareWorker(const char* function) {
     return worker;
 }
 
-bool StartWorker(BackgroundWorker& worker, BackgroundWorkerHandle** handle) {
+bool RegisterWorker(BackgroundWorker& worker, BackgroundWorkerHandle** handle) {
     worker.bgw_notify_pid = MyProcPid;
     BackgroundWorker* registered = &worker;
-    const bool started = pg::Call([registered, handle]() {
+    return pg::Call([registered, handle]() {
         const MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
         const bool ok = RegisterDynamicBackgroundWorker(registered, handle);
         MemoryContextSwitchTo(old);
         return ok;
     });
+}
+
+bool StartWorker(BackgroundWorker& worker, BackgroundWorkerHandle** handle) {
+    const bool started = RegisterWorker(worker, handle);
     if (!started) {
         ReportNoSlot();
     }

@@ -14,6 +14,8 @@ namespace bitvelocity::worker {
 // Fills and registers a background worker; the caller adds name, type and function.
 BackgroundWorker PrepareWorker(const char* function);
 // Registers; false: no slot is free. The handle lives in TopMemoryContext.
+bool RegisterWorker(BackgroundWorker& worker, BackgroundWorkerHandle** handle);
+// The same for what cannot do without: ReportNoSlot.
 bool StartWorker(BackgroundWorker& worker, BackgroundWorkerHandle** handle);
 // Says it once per bitvelocity.log_interval, and notes it for check_setup().
 void ReportNoSlot();
