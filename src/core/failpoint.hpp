@@ -24,6 +24,7 @@ namespace bitvelocity::core {
 
 // Decoder: slot made; record decoded; frame in the batch; batch in the queue; before confirming,
 // between confirming and saving the slot, after; stopping: before the last batch, queue closed.
+// Reader of existing rows: a chunk read, not yet sent.
 // Deliverer: slot seen; sink opened; existing rows: a chunk read, its watermark written, a
 // row in the sink, all of the chunk, what was done saved; batch received, batch delivered;
 // message handed to the transport, acknowledgements taken, letters stored, letters sent
@@ -42,6 +43,7 @@ namespace bitvelocity::core {
     X(decoder_closed)         \
     X(deliverer_slot_seen)    \
     X(deliverer_opened)       \
+    X(reader_chunk_read)      \
     X(deliverer_chunk_read)   \
     X(deliverer_watermarked)  \
     X(deliverer_row_copied)   \

@@ -7,12 +7,36 @@ namespace bitvelocity::pipeline {
 namespace {
 
 constexpr const char* kChunkRows = "snapshot.chunk_rows";
-constexpr std::int64_t kMostRows = 1'000'000;
+constexpr const char* kReaders = "snapshot.readers";
+
+struct Range {
+    const char* key;
+    std::uint64_t most;
+    const char* what;
+};
+constexpr Range kRowsRange{kChunkRows, 1'000'000, "rows"};
+constexpr Range kReadersRange{kReaders, 8, "processes"};
+
+core::Status Take(const nlohmann::json& object, const Range& range, std::uint64_t& value) {
+    const auto found = object.find(range.key);
+    if (found == object.end()) {
+        return core::Status::Ok();
+    }
+    if (!found->is_number_integer() || *found < 1 || *found > range.most) {
+        return core::Status::Fail(
+            core::kInvalidParameter,
+            "invalid value for option \"" + std::string(range.key) + "\": " + found->dump(), {},
+            "A number of " + std::string(range.what) + " from 1 to " + std::to_string(range.most) +
+                ".");
+    }
+    value = found->get<std::uint64_t>();
+    return core::Status::Ok();
+}
 
 }  // namespace
 
 const std::set<std::string>& SnapshotOptionNames() {
-    static const std::set<std::string> names{kChunkRows};
+    static const std::set<std::string> names{kChunkRows, kReaders};
     return names;
 }
 
@@ -23,17 +47,8 @@ core::Result<SnapshotOptions> ParseSnapshotOptions(const std::string& options_js
         return core::Status::Fail(core::kInvalidParameter,
                                   "options of a stream must be a JSON object");
     }
-    const auto found = object.find(kChunkRows);
-    if (found == object.end()) {
-        return options;
-    }
-    if (!found->is_number_integer() || *found < 1 || *found > kMostRows) {
-        return core::Status::Fail(
-            core::kInvalidParameter,
-            "invalid value for option \"" + std::string(kChunkRows) + "\": " + found->dump(), {},
-            "A number of rows from 1 to " + std::to_string(kMostRows) + ".");
-    }
-    options.chunk_rows = found->get<std::uint64_t>();
+    BV_RETURN_IF_ERROR(Take(object, kRowsRange, options.chunk_rows));
+    BV_RETURN_IF_ERROR(Take(object, kReadersRange, options.readers));
     return options;
 }
 

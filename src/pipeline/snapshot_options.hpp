@@ -1,6 +1,7 @@
 // SnapshotOptions: how a stream reads the rows that exist.
 //
-// Key: snapshot.chunk_rows (1 to 1000000). Errors are 22023 with a HINT. Pure; any thread.
+// Keys: snapshot.chunk_rows (1 to 1000000), snapshot.readers (1 to 8). Errors are 22023 with a
+// HINT. Pure; any thread.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@ namespace bitvelocity::pipeline {
 
 struct SnapshotOptions {
     std::uint64_t chunk_rows = 10'000;  // at most so many are read in one transaction
+    std::uint64_t readers = 1;          // processes that read; 1: the deliverer itself
 };
 
 [[nodiscard]] const std::set<std::string>& SnapshotOptionNames();

@@ -8,6 +8,7 @@
 #include "wal/frame.hpp"
 #include "pg/postgres.hpp"
 
+#include "stream/model/visibility.hpp"
 #include "stream/type_record.hpp"
 
 namespace bitvelocity::stream {
@@ -278,13 +279,12 @@ void AppendFrame(StringInfo out, const char* bytes, int size) {
 struct Fetched {
     std::uint64_t came;  // rows the query returned
     std::uint64_t read;  // rows that were looked at: less when there was no room
-    std::uint64_t sent;
 };
 
 // Frames of the next rows, as many as there is room for.
 Fetched Fetch(Reader* reader, core::Oid relation, int count, int keys, std::size_t room) {
     SPI_cursor_fetch(reader->portal, true, kFetchRows);
-    Fetched fetched{SPI_processed, 0, 0};
+    Fetched fetched{SPI_processed, 0};
     SPITupleTable* table = SPI_tuptable;
     resetStringInfo(&reader->buffer);
     StringInfoData row;
@@ -304,7 +304,6 @@ Fetched Fetch(Reader* reader, core::Oid relation, int count, int keys, std::size
         MemoryContextSwitchTo(old);
         MemoryContextReset(scratch);
         AppendFrame(&reader->buffer, row.data, row.len);
-        ++fetched.sent;
     }
     for (int i = 0; i < keys && fetched.read > 0; ++i) {
         bool is_null = false;
@@ -371,22 +370,21 @@ struct ReadAlong {
     bool leaf_ends = false;
 };
 
-Query QueryByKey(const PublishedTable& published, const SnapshotRequest& request,
-                 const std::vector<KeyPart>& key, const std::vector<std::string>* again,
-                 std::uint64_t limit) {
+Query QueryByKey(const PublishedTable& published, const model::ChunkOrder& order,
+                 const model::Place& place, const std::vector<KeyPart>& key, std::uint64_t limit) {
     std::vector<std::string> names;
     for (const KeyPart& part : key) {
         names.push_back(pg::QuoteIdentifier(part.name));
     }
     const std::string row = "ROW(" + Join(names) + ")";
     const bool only =
-        pg::Call([r = request.relation]() { return get_rel_relkind(r); }) == RELKIND_RELATION;
+        pg::Call([r = order.relation]() { return get_rel_relkind(r); }) == RELKIND_RELATION;
     std::string text = "SELECT " + published.columns + ", " + Join(names) + ", " +
-                       Wanted(published, request.filter) + " FROM " +
-                       std::string(only ? "ONLY " : "") + pg::QualifiedName(request.relation);
-    if (again != nullptr) {
+                       Wanted(published, order.filter) + " FROM " +
+                       std::string(only ? "ONLY " : "") + pg::QualifiedName(order.relation);
+    if (order.again) {
         std::vector<std::string> rows;
-        for (const std::string& one : *again) {
+        for (const std::string& one : order.keys) {
             const auto values = model::SplitRowKey(one);
             std::vector<std::string> literals;
             for (std::size_t i = 0; i < key.size() && i < values.size(); ++i) {
@@ -396,11 +394,10 @@ Query QueryByKey(const PublishedTable& published, const SnapshotRequest& request
         }
         text += " WHERE " + row + " IN (" + Join(rows) + ")";
     } else {
-        if (!request.place.values.empty()) {
+        if (!place.values.empty()) {
             std::vector<std::string> literals;
             for (std::size_t i = 0; i < key.size(); ++i) {
-                literals.push_back(pg::QuoteLiteral(request.place.values[i]) +
-                                   "::" + key[i].type_name);
+                literals.push_back(pg::QuoteLiteral(place.values[i]) + "::" + key[i].type_name);
             }
             text += " WHERE " + row + " > ROW(" + Join(literals) + ")";
         }
@@ -420,15 +417,16 @@ std::uint64_t PageOf(const std::string& ctid) {
 
 // Nothing where no leaf is left.
 std::optional<ReadAlong> QueryByCtid(const PublishedTable& published,
-                                     const SnapshotRequest& request, std::uint64_t limit) {
+                                     const model::ChunkOrder& order, const model::Place& place,
+                                     std::uint64_t limit) {
     core::Oid from = 0;
     std::string ctid = "(0,0)";
-    if (!request.place.values.empty()) {
-        from = static_cast<core::Oid>(std::strtoul(request.place.values[0].c_str(), nullptr, 10));
-        ctid = request.place.values.at(1);
+    if (!place.values.empty()) {
+        from = static_cast<core::Oid>(std::strtoul(place.values[0].c_str(), nullptr, 10));
+        ctid = place.values.at(1);
     }
     ReadAlong along;
-    along.leaf = NextLeaf(request.relation, from);
+    along.leaf = NextLeaf(order.relation, from);
     if (along.leaf == 0) {
         return std::nullopt;
     }
@@ -441,7 +439,7 @@ std::optional<ReadAlong> QueryByCtid(const PublishedTable& published,
         PageOf(ctid) + std::max<std::uint64_t>(
                            static_cast<std::uint64_t>(static_cast<double>(limit) / per_page), 1);
     along.leaf_ends = along.until >= heap.pages;
-    along.query = {"SELECT " + published.columns + ", ctid, " + Wanted(published, request.filter) +
+    along.query = {"SELECT " + published.columns + ", ctid, " + Wanted(published, order.filter) +
                        " FROM ONLY " + pg::QualifiedName(along.leaf) + " WHERE ctid > " +
                        pg::QuoteLiteral(ctid) + "::tid AND ctid < '(" +
                        std::to_string(along.until) + ",0)'::tid LIMIT " + std::to_string(limit),
@@ -456,24 +454,13 @@ model::RowKeys ChunkReader::KeysOf(core::Oid relation) const {
     return published ? MakeKeys(LookUpKey(relation), *published) : model::RowKeys();
 }
 
-ReadOutcome ChunkReader::Next(const SnapshotRequest& request, const model::ChunkWindow& window,
-                              Chunk* chunk) {
-    return Read(request, nullptr, window, chunk);
-}
-
-ReadOutcome ChunkReader::Again(const SnapshotRequest& request, const std::vector<std::string>& keys,
-                               const model::ChunkWindow& window, Chunk* chunk) {
-    return Read(request, &keys, window, chunk);
-}
-
-ReadOutcome ChunkReader::Read(const SnapshotRequest& request, const std::vector<std::string>* again,
-                              const model::ChunkWindow& window, Chunk* chunk) {
+model::ReadOutcome ChunkReader::Read(const model::ChunkOrder& order, model::Chunk* chunk) {
     ReadTransaction transaction;
-    if (pg::Call([r = request.relation]() { return get_rel_relkind(r); }) == '\0') {
-        return ReadOutcome::kNothing;
+    if (pg::Call([r = order.relation]() { return get_rel_relkind(r); }) == '\0') {
+        return model::ReadOutcome::kNothing;
     }
-    if (!LockTable(request.relation)) {
-        return ReadOutcome::kLater;
+    if (!LockTable(order.relation)) {
+        return model::ReadOutcome::kLater;
     }
     transaction.TakeSnapshot();
     {
@@ -481,15 +468,17 @@ ReadOutcome ChunkReader::Read(const SnapshotRequest& request, const std::vector<
         chunk->snapshot = spi.Execute("SELECT pg_current_snapshot()::text").Text(0, 1).value_or("");
     }
     const auto visibility = model::Visibility::Parse(chunk->snapshot);
-    if (!visibility || !window.Settled(*visibility)) {
-        return ReadOutcome::kLater;
+    if (!visibility ||
+        !std::all_of(order.must_see.begin(), order.must_see.end(),
+                     [&visibility](std::uint32_t xid) { return visibility->Sees(xid); })) {
+        return model::ReadOutcome::kLater;
     }
-    const auto published = LookUpPublished(definition_, request.relation);
+    const auto published = LookUpPublished(definition_, order.relation);
     if (!published || published->columns.empty()) {
-        return ReadOutcome::kNothing;
+        return model::ReadOutcome::kNothing;
     }
-    const std::vector<KeyPart> key = LookUpKey(request.relation);
-    SnapshotRequest from = request;
+    const std::vector<KeyPart> key = LookUpKey(order.relation);
+    model::Place from = order.place;
     chunk->place.columns = {"ctid"};
     if (!key.empty()) {
         chunk->place.columns.clear();
@@ -497,19 +486,19 @@ ReadOutcome ChunkReader::Read(const SnapshotRequest& request, const std::vector<
             chunk->place.columns.push_back(part.name);
         }
     }
-    if (from.place.columns != chunk->place.columns) {
-        from.place = {};  // the table got another key: what is done means nothing by it
+    if (from.columns != chunk->place.columns) {
+        from = {};  // the table got another key: what is done means nothing by it
     }
     ReadAlong along;
     if (!key.empty()) {
-        along.query = QueryByKey(*published, from, key, again, limit_);
-    } else if (auto ctids = QueryByCtid(*published, from, limit_)) {
+        along.query = QueryByKey(*published, order, from, key, limit_);
+    } else if (auto ctids = QueryByCtid(*published, order, from, limit_)) {
         along = std::move(*ctids);
     } else {
-        return ReadOutcome::kNothing;
+        return model::ReadOutcome::kNothing;
     }
 
-    const core::Oid owner = pg::OwnerOf(request.relation);
+    const core::Oid owner = pg::OwnerOf(order.relation);
     Reader reader{};
     Reader* r = &reader;
     {
@@ -518,20 +507,19 @@ ReadOutcome ChunkReader::Read(const SnapshotRequest& request, const std::vector<
             OpenReader(r, text, keys);
         });
     }
-    chunk->description = DescribeTable(request.relation, r, along.query.columns);
+    chunk->description = DescribeTable(order.relation, r, along.query.columns);
     bool full = false;
     for (;;) {
         Fetched fetched{};
         {
             pg::OwnerScope as_owner(owner);
-            fetched = pg::Call([r, relation = request.relation, query = &along.query,
+            fetched = pg::Call([r, relation = order.relation, query = &along.query,
                                 room = kChunkBytes - std::min(kChunkBytes, chunk->rows.size())]() {
                 return Fetch(r, relation, query->columns, query->keys, room);
             });
         }
         chunk->rows.append(reader.buffer.data, static_cast<std::size_t>(reader.buffer.len));
         chunk->read += fetched.read;
-        chunk->sent += fetched.sent;
         full = fetched.read < fetched.came || chunk->rows.size() >= kChunkBytes;
         if (full || fetched.came < kFetchRows) {
             break;
@@ -539,7 +527,7 @@ ReadOutcome ChunkReader::Read(const SnapshotRequest& request, const std::vector<
         pg::Call([]() { CHECK_FOR_INTERRUPTS(); });
     }
     const bool more = full || chunk->read >= limit_;
-    chunk->place.values = from.place.values;
+    chunk->place.values = from.values;
     if (!key.empty()) {
         chunk->last = !more;
         if (chunk->read > 0) {
@@ -555,7 +543,7 @@ ReadOutcome ChunkReader::Read(const SnapshotRequest& request, const std::vector<
                                "(" + std::to_string(along.until) + ",0)"};
     } else {
         chunk->place.values = {std::to_string(along.leaf + 1), "(0,0)"};
-        chunk->last = NextLeaf(request.relation, along.leaf + 1) == 0;
+        chunk->last = NextLeaf(order.relation, along.leaf + 1) == 0;
     }
     chunk->keys = MakeKeys(key, *published);
     pg::Call([r]() {
@@ -563,7 +551,7 @@ ReadOutcome ChunkReader::Read(const SnapshotRequest& request, const std::vector<
         SPI_finish();
     });
     transaction.Commit();
-    return ReadOutcome::kChunk;
+    return model::ReadOutcome::kChunk;
 }
 
 }  // namespace bitvelocity::stream

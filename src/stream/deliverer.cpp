@@ -215,7 +215,7 @@ void Delivery::Begin() {
     const pipeline::SnapshotOptions options =
         pg::ValueOrThrow(pipeline::ParseSnapshotOptions(definition_.options_json));
     snapshots_ = std::make_unique<Snapshots>(definition_, entry_, source_, *pipeline_, *sink_,
-                                             bronze_, options.chunk_rows);
+                                             bronze_, options);
     Publish();
     entry_->state.store(
         static_cast<std::uint32_t>(snapshots_->busy() ? State::kSnapshot : State::kStreaming));

@@ -15,8 +15,6 @@ struct Setting {
     const char* value;
 };
 
-// The text form of a value must not depend on what somebody set for the database (ALTER DATABASE
-// SET reaches workers).
 constexpr Setting kPinned[] = {
     {"datestyle", "ISO"},
     {"intervalstyle", "postgres"},
@@ -38,18 +36,13 @@ constexpr Setting kPinned[] = {
     {"synchronous_commit", "local"},
 };
 
-void PinSettings(Role role) {
+// Below 64 MB a transaction with 100,000 subtransactions takes minutes on 15 and 16.
+void PinDecodingMemory() {
+    const int kb = std::max(64 * 1024, pg::settings::stream_memory_kb / 2);
+    char value[32];
+    snprintf(value, sizeof(value), "%dkB", kb);
     StartTransactionCommand();
-    for (const Setting& setting : kPinned) {
-        SetConfigOption(setting.name, setting.value, PGC_SUSET, PGC_S_OVERRIDE);
-    }
-    if (role == Role::kDecoder) {
-        // Below 64 MB a transaction with 100,000 subtransactions takes minutes on 15 and 16.
-        const int kb = std::max(64 * 1024, pg::settings::stream_memory_kb / 2);
-        char value[32];
-        snprintf(value, sizeof(value), "%dkB", kb);
-        SetConfigOption("logical_decoding_work_mem", value, PGC_SUSET, PGC_S_OVERRIDE);
-    }
+    SetConfigOption("logical_decoding_work_mem", value, PGC_SUSET, PGC_S_OVERRIDE);
     CommitTransactionCommand();
 }
 
@@ -106,11 +99,22 @@ void Leave(int /*code*/, Datum /*argument*/) {
 
 }  // namespace
 
+void PinSettings() {
+    StartTransactionCommand();
+    for (const Setting& setting : kPinned) {
+        SetConfigOption(setting.name, setting.value, PGC_SUSET, PGC_S_OVERRIDE);
+    }
+    CommitTransactionCommand();
+}
+
 void RunProcess(const worker::ServiceStart& start, Role role,
                 const std::function<void(Entry*)>& body) {
     worker::Connect(start.database);
     Entry* entry = pg::Call([&start, role]() {
-        PinSettings(role);
+        PinSettings();
+        if (role == Role::kDecoder) {
+            PinDecodingMemory();
+        }
         pg::ReadFailpoint();
         Entry* mine =
             FindEntry(start.database, static_cast<std::int32_t>(start.id), start.name, true);

@@ -15,6 +15,10 @@ inline constexpr std::int64_t kStopUs = 5'000'000;
 
 enum class Role { kDecoder, kDeliverer };
 
+// Gives values their text form, whatever somebody set for the database (ALTER DATABASE SET reaches
+// workers). Raises.
+void PinSettings();
+
 // The body of a stream process: connects to the database, pins the settings that give values their
 // text form, publishes pid and latch, runs `body`; an error is recorded in the entry and passed on
 // to the worker, which logs it and backs off.

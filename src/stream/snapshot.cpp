@@ -7,7 +7,6 @@
 #include "pg/boundary.hpp"
 #include "pg/scopes.hpp"
 #include "pg/spi.hpp"
-#include "wal/frame.hpp"
 #include "worker/loop.hpp"
 #include "pg/postgres.hpp"
 
@@ -34,27 +33,12 @@ wal::ParserOptions RowParserOptions(const core::Source& source) {
     return options;
 }
 
-core::Status FeedFrames(wal::Parser& parser, const std::string& frames) {
-    wal::FrameReader reader({reinterpret_cast<const std::byte*>(frames.data()), frames.size()});
-    wal::Frame frame;
-    while (reader.Next(frame)) {
-        BV_RETURN_IF_ERROR(parser.ParseFrame(frame));
-    }
-    return core::Status::Ok();
-}
-
 bool SameKeys(const model::RowKeys& a, const model::RowKeys& b) {
     return a.whole() == b.whole() &&
            std::equal(a.columns().begin(), a.columns().end(), b.columns().begin(),
                       b.columns().end(), [](const auto& left, const auto& right) {
                           return left.name == right.name && left.type == right.type;
                       });
-}
-
-bool IsPartial(const core::Change& change) {
-    return std::any_of(change.after.begin(), change.after.end(), [](const core::Value& value) {
-        return value.kind == core::ValueKind::kUnchanged;
-    });
 }
 
 std::int64_t UnixNow() {
@@ -66,16 +50,17 @@ std::int64_t UnixNow() {
 
 Snapshots::Snapshots(const Definition& definition, Entry* entry, const core::Source& source,
                      pipeline::Pipeline& pipeline, sink::Sink& sink, BronzeSink* bronze,
-                     std::uint64_t chunk_rows)
+                     const pipeline::SnapshotOptions& options)
     : definition_(definition),
       entry_(entry),
       source_(source),
       pipeline_(pipeline),
       sink_(sink),
       bronze_(bronze),
-      reader_(definition, chunk_rows),
+      reader_(definition, options.chunk_rows),
       handler_(*this),
-      parser_(RowParserOptions(source_), handler_) {
+      parser_(RowParserOptions(source_), handler_),
+      wanted_readers_(options.readers) {
     const std::string begin = BeginMessage();
     pg::ThrowIfError(parser_.ParseFrame({core::Lsn{}, begin}));
     std::uint64_t random = 0;
@@ -85,18 +70,23 @@ Snapshots::Snapshots(const Definition& definition, Entry* entry, const core::Sou
     nonce_ = std::to_string(random);
     pg::TransactionScope transaction;
     for (SnapshotRequest& request : LoadSnapshotRequests(definition_.stream_id)) {
-        model::ChunkWindow& window = windows_[request.relation];
+        model::WatchedTable& table = tables_[request.relation];
         if (!request.place.values.empty()) {
-            window.Begin();
+            table.window.Begin();
         }
-        requests_.push_back(std::move(request));
+        Reading& reading = readings_.emplace_back();
+        reading.place = request.place;
+        reading.request = std::move(request);
     }
-    for (const auto& [relation, window] : windows_) {
-        keys_[relation] = reader_.KeysOf(relation);
+    for (auto& [relation, table] : tables_) {
+        table.keys = reader_.KeysOf(relation);
     }
     transaction.Commit();
-    if (requests_.empty()) {
+    if (readings_.empty()) {
         return;
+    }
+    if (wanted_readers_ > 1) {
+        readers_ = std::make_unique<Readers>(definition_, wanted_readers_);
     }
     pipeline_.Watch(this);
     rate_since_us_ = worker::Now();
@@ -126,271 +116,244 @@ bool Snapshots::Started() {
 // The guard of retained WAL wants no more rows read. Keys of a chunk that is not yet whole are read
 // all the same: until then nothing of it is saved. Neither changes that go by nor the position of
 // the slot wait for rows, so what is retained does become less.
-bool Snapshots::Throttled() {
-    const bool now = entry_->throttled.load() && again_.empty();
+void Snapshots::NoteThrottle() {
+    const bool now = entry_->throttled.load();
     if (std::exchange(throttled_, now) != now) {
         entry_->snapshot_rate_x100.store(0);
         rate_rows_ = entry_->snapshot_rows.load();
         rate_since_us_ = worker::Now();
     }
-    return now;
 }
 
 std::int64_t Snapshots::Step() {
     Save();
-    if (requests_.empty() || flight_ || entry_->stop.load() || worker::StopRequested()) {
+    if (readings_.empty() || entry_->stop.load() || worker::StopRequested()) {
+        readers_ = nullptr;
+        return -1;
+    }
+    if (!Started()) {
+        return kLookAgainMs;
+    }
+    NoteThrottle();
+    return readers_ != nullptr ? HaveThemRead() : ReadAlone();
+}
+
+// One chunk at a time, of the oldest request.
+std::int64_t Snapshots::ReadAlone() {
+    Reading& reading = readings_.front();
+    if (!flights_.empty()) {
         return -1;
     }
     // What is still not seen when it was read again may stay so for long.
-    if (!Started() || worker::Now() < again_after_us_) {
-        return kLookAgainMs;
-    }
-    if (Throttled()) {
-        return -1;  // the guard sets the latch
+    if (!MayOrder(reading, worker::Now())) {
+        return throttled_ ? -1 : kLookAgainMs;  // the guard sets the latch
     }
     if (bronze_ != nullptr) {
         pg::ThrowIfError(bronze_->Boundary(true));
     }
-    Flight flight;
-    flight.again = !again_.empty();
-    switch (ReadChunk(flight)) {
-        case ReadOutcome::kLater:
-            return kLookAgainMs;
-        case ReadOutcome::kNothing:
-            again_.clear();
-            Finished(written_, true);
-            return 0;
-        case ReadOutcome::kChunk:
+    Take(Read(Order(reading)));
+    return flights_.empty() ? 0 : -1;
+}
+
+// Of the first requests as many as there are readers, each of a table of its own.
+std::int64_t Snapshots::HaveThemRead() {
+    while (auto answer = readers_->Take()) {
+        Take(std::move(*answer));
+    }
+    const std::int64_t now_us = worker::Now();
+    std::int64_t wait = -1;
+    std::vector<core::Oid> tables;
+    for (Reading& reading : readings_) {
+        const core::Oid relation = reading.request.relation;
+        if (std::find(tables.begin(), tables.end(), relation) != tables.end()) {
+            continue;
+        }
+        if (tables.size() == wanted_readers_) {
             break;
+        }
+        tables.push_back(relation);
+        if (reading.not_before_us > now_us) {
+            wait = kLookAgainMs;
+        }
+        if (!MayOrder(reading, now_us)) {
+            continue;
+        }
+        // They are started outside a transaction.
+        if (bronze_ != nullptr && !readers_->Idle()) {
+            pg::ThrowIfError(bronze_->Boundary(true));
+        }
+        if (!readers_->Ready()) {
+            break;
+        }
+        readers_->Give(Order(reading));
     }
+    if (!readers_->exhausted().empty()) {
+        ReportFewReaders();
+        if (readers_->size() == 0) {
+            readers_ = nullptr;
+            return 0;
+        }
+    }
+    return wait;
+}
+
+void Snapshots::ReportFewReaders() {
+    const std::size_t size = readers_->size();
+    if (std::exchange(reported_, true) && size > 0) {
+        return;
+    }
+    pg::Call([name = entry_->name, why = readers_->exhausted().c_str(), size,
+              wanted = wanted_readers_]() {
+        ereport(LOG,
+                (size == 0 ? errmsg("bitvelocity stream \"%s\" reads existing rows in its "
+                                    "deliverer: %s",
+                                    name, why)
+                           : errmsg("bitvelocity stream \"%s\" reads existing rows with %zu of "
+                                    "%zu readers: %s",
+                                    name, size, static_cast<std::size_t>(wanted), why),
+                 errhint("Readers need max_worker_processes.")));
+    });
+}
+
+// A table's next chunk is read while one is on its way, but keys are read again behind everything.
+bool Snapshots::MayOrder(const Reading& reading, std::int64_t now_us) const {
+    const bool room = reading.again.empty()
+                          ? !throttled_ && !reading.read_up && reading.flights < 2
+                          : reading.flights == 0;
+    return room && reading.order == 0 && now_us >= reading.not_before_us;
+}
+
+model::ChunkOrder Snapshots::Order(Reading& reading) {
+    model::ChunkWindow& window = tables_[reading.request.relation].window;
+    window.Ask();
+    model::ChunkOrder order;
+    order.number = ++orders_;
+    order.relation = reading.request.relation;
+    order.filter = reading.request.filter;
+    order.place = reading.place;
+    order.again = !reading.again.empty();
+    order.keys = reading.again;
+    order.must_see = window.unknown();
+    reading.order = order.number;
+    return order;
+}
+
+model::ChunkAnswer Snapshots::Read(const model::ChunkOrder& order) {
+    model::ChunkAnswer answer;
+    answer.number = order.number;
+    answer.again = order.again;
+    try {
+        answer.outcome = reader_.Read(order, &answer.chunk);
+    } catch (const pg::PgError& error) {
+        if (order.filter.empty() || worker::StopRequested()) {
+            throw;
+        }
+        answer.outcome = model::ReadOutcome::kFailed;
+        answer.error = error.ToError();
+    }
+    return answer;
+}
+
+void Snapshots::Take(model::ChunkAnswer answer) {
+    const auto found =
+        std::find_if(readings_.begin(), readings_.end(),
+                     [&answer](const Reading& reading) { return reading.order == answer.number; });
+    if (found == readings_.end()) {
+        return;  // given up meanwhile
+    }
+    Reading& reading = *found;
+    reading.order = 0;
+    if (answer.outcome == model::ReadOutcome::kChunk) {
+        Arrived(reading, answer);
+        return;
+    }
+    tables_[reading.request.relation].window.Withdraw();
+    reading.not_before_us = worker::Now() + kLookAgainMs * 1000;
+    if (answer.outcome == model::ReadOutcome::kFailed) {
+        Failed(reading, answer.error);
+    } else if (answer.outcome == model::ReadOutcome::kNothing && reading.flights == 0) {
+        Finished(written_, reading, true);
+    }
+}
+
+void Snapshots::Arrived(Reading& reading, model::ChunkAnswer& answer) {
     pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_chunk_read));
-    const auto snapshot = model::Visibility::Parse(flight.chunk.snapshot);
-    const core::Oid relation = requests_.front().relation;
-    if (!SameKeys(keys_[relation], flight.chunk.keys)) {
-        windows_[relation].ForgetKeys();
-        keys_[relation] = flight.chunk.keys;
+    const core::Oid relation = reading.request.relation;
+    model::WatchedTable& table = tables_[relation];
+    const auto snapshot = model::Visibility::Parse(answer.chunk.snapshot);
+    if (!snapshot) {
+        pg::Throw(core::kInternalError, "a chunk of existing rows has no snapshot");
     }
-    // What this snapshot sees all later ones see: of no table anybody needs to remember it.
-    for (auto& [table, window] : windows_) {
-        window.Open(*snapshot);
+    if (!SameKeys(table.keys, answer.chunk.keys)) {
+        table.window.ForgetKeys();
+        table.keys = answer.chunk.keys;
+        if (reading.flights > 0) {
+            GiveUp(reading);  // its rows would not be found by these keys
+            return;
+        }
     }
-    windows_[relation].Begin();
-    flight.mark = nonce_ + " " + std::to_string(++chunks_) + " " + flight.chunk.snapshot;
+    tables_.Read(relation, *snapshot);
+    if (!table.window.Settled(*snapshot)) {
+        table.window.Withdraw();
+        reading.not_before_us = worker::Now() + kLookAgainMs * 1000;
+        return;
+    }
+    if (!answer.again) {
+        reading.place = answer.chunk.place;
+        reading.read_up = answer.chunk.last;
+    }
+    // The message is to be in no transaction.
+    if (bronze_ != nullptr) {
+        pg::ThrowIfError(bronze_->Boundary(true));
+    }
+    Flight& flight = flights_.emplace_back();
+    ++reading.flights;
+    flight.reading = &reading;
+    flight.again = answer.again;
+    flight.mark = nonce_ + " " + std::to_string(answer.number) + " " + answer.chunk.snapshot;
+    flight.chunk = std::move(answer.chunk);
     WriteWatermark(definition_.name, flight.mark);
-    flight_ = std::move(flight);
-    read_time_us_ = UnixNow();
+    flight.read_time_us = UnixNow();
     pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_watermarked));
     WakeDecoder(entry_);
-    return -1;
 }
 
 // A condition that fails is the fault of who asked for these rows: the stream goes on.
-ReadOutcome Snapshots::ReadChunk(Flight& flight) {
-    SnapshotRequest& request = requests_.front();
-    model::ChunkWindow& window = windows_[request.relation];
-    try {
-        return flight.again ? reader_.Again(request, again_, window, &flight.chunk)
-                            : reader_.Next(request, window, &flight.chunk);
-    } catch (const pg::PgError& error) {
-        if (request.filter.empty() || worker::StopRequested()) {
-            throw;
+void Snapshots::Failed(Reading& reading, const core::Error& error) {
+    if (reading.request.filter.empty()) {
+        if (error.sqlstate == core::kQueryCanceled) {
+            return;  // the reader's statement was: it is read again
         }
-        const std::string message = error.what();
-        {
-            pg::TransactionScope transaction;
-            FailSnapshotRequest(request.id, message);
-            transaction.Commit();
-        }
-        pg::Call([name = entry_->name, relation = request.relation, text = message.c_str()]() {
-            ereport(LOG, (errmsg("bitvelocity stream \"%s\" gave up a snapshot of table %u: %s",
-                                 name, relation, text)));
-        });
-        again_.clear();
-        Leave();
-        return ReadOutcome::kLater;
+        throw pg::StatusError(error);
     }
-}
-
-void Snapshots::OnChange(const core::Change& change) {
-    if (change.relation == nullptr) {
-        return;
-    }
-    const auto found = windows_.find(change.relation->oid);
-    if (found == windows_.end()) {
-        return;
-    }
-    model::ChunkWindow& window = found->second;
-    model::RowKeys& keys = keys_[change.relation->oid];
-    const std::uint32_t xid = change.identity.xid;
-    if (change.operation == core::Operation::kTruncate) {
-        window.Truncated(xid);
-        return;
-    }
-    const bool tells_before = !change.before.empty();
-    const bool tells_after = !change.after.empty();
-    const auto before = tells_before
-                            ? keys.Make(*change.relation, change.before, change.before_is_key)
-                            : std::nullopt;
-    const auto after =
-        tells_after ? keys.Make(*change.relation, change.after, false) : std::nullopt;
-    if (tells_before != before.has_value() || tells_after != after.has_value()) {
-        window.ChangedUnknown(xid);
-        return;
-    }
-    const bool moved = before && after && *before != *after;
-    if (before && (moved || !after)) {
-        window.ChangedRow(xid, *before, false);
-    }
-    if (after) {
-        const bool partial = IsPartial(change);
-        if (moved && partial) {
-            window.MovedRow(xid, *after);
-        } else {
-            window.ChangedRow(xid, *after, partial);
-        }
-    }
-}
-
-core::Status Snapshots::OnWatermark(core::Lsn lsn, std::string_view content) {
-    if (!flight_ || content != flight_->mark) {
-        return core::Status::Ok();  // of a process that is gone
-    }
-    if (windows_[requests_.front().relation].Unusable()) {
-        flight_.reset();
-        return core::Status::Ok();
-    }
-    return WriteChunk(lsn);
-}
-
-core::Status Snapshots::WriteChunk(core::Lsn lsn) {
-    const Flight flight = std::move(*flight_);
-    flight_.reset();
-    SnapshotRequest& request = requests_.front();
-    const model::ChunkWindow& window = windows_[request.relation];
-    identity_ = {};
-    identity_.source = &source_;
-    // Inside the watermark's record, which ends where the next commit may begin.
-    identity_.commit_lsn = core::Lsn{lsn.value - 1};
-    identity_.xid = static_cast<std::uint32_t>(std::strtoull(
-        flight.chunk.snapshot.c_str() + flight.chunk.snapshot.find(':') + 1, nullptr, 10));
-    if (flight.again) {
-        // A key that is not there any more is done, too, once its change is seen.
-        std::erase_if(again_, [&window](const std::string& key) {
-            return window.Judge(key) != model::Verdict::kAgain;
-        });
-    }
-    if (flight.chunk.description != described_) {
-        BV_RETURN_IF_ERROR(FeedFrames(parser_, flight.chunk.description));
-        described_ = flight.chunk.description;
-    }
-    again_read_ = flight.again;
-    BV_RETURN_IF_ERROR(FeedFrames(parser_, flight.chunk.rows));
-    BV_RETURN_IF_ERROR(pipeline_.EndSnapshot(lsn));
-    BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::deliverer_copied));
-    for (std::string& key : windows_[request.relation].TakeMoved()) {
-        again_.push_back(std::move(key));
-    }
-    request.rows_sent += identity_.ordinal;
-    if (!flight.again) {
-        request.rows_read += flight.chunk.read;
-        request.place = flight.chunk.place;
-        last_ = flight.chunk.last;
-    }
-    written_ = lsn;
-    again_after_us_ = flight.again && !again_.empty() ? worker::Now() + kLookAgainMs * 1000 : 0;
-    if (again_.empty()) {
-        Finished(lsn, last_);
-    }
-    Publish();
-    return core::Status::Ok();
-}
-
-core::Status Snapshots::WriteRow(const core::Change& row) {
-    const core::Oid relation = requests_.front().relation;
-    if (const auto key = keys_[relation].Make(*row.relation, row.after, false)) {
-        switch (windows_[relation].Judge(*key)) {
-            case model::Verdict::kCurrent:
-                break;
-            case model::Verdict::kAgain:
-                if (!again_read_) {
-                    again_.push_back(*key);
-                }
-                return core::Status::Ok();
-            case model::Verdict::kOld:
-                return core::Status::Ok();
-        }
-    }
-    core::Change change = row;
-    change.operation = core::Operation::kRead;
-    ++identity_.ordinal;
-    change.identity = identity_;
-    change.lsn = identity_.commit_lsn;
-    change.commit_time_us = read_time_us_;
-    return pipeline_.WriteSnapshotRow(change);
-}
-
-void Snapshots::Finished(core::Lsn lsn, bool last) {
-    const SnapshotRequest& request = requests_.front();
+    GiveUp(reading);
+    const SnapshotRequest& request = reading.request;
+    std::erase_if(unsaved_,
+                  [&request](const Unsaved& unsaved) { return unsaved.request.id == request.id; });
     if (bronze_ != nullptr) {
-        pg::ThrowIfError(bronze_->Alongside(
-            [&]() { SaveSnapshotRequest(definition_.stream_id, request, last); }));
-        pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_chunk_saved));
-    } else {
-        unsaved_.push_back({lsn, request, last});
+        pg::ThrowIfError(bronze_->Boundary(true));
     }
-    if (last) {
-        Leave();
+    {
+        pg::TransactionScope transaction;
+        FailSnapshotRequest(request.id, error.message);
+        transaction.Commit();
     }
+    pg::Call([name = entry_->name, relation = request.relation, text = error.message.c_str()]() {
+        ereport(LOG, (errmsg("bitvelocity stream \"%s\" gave up a snapshot of table %u: %s", name,
+                             relation, text)));
+    });
+    Leave(reading);
 }
 
-// The first request is not read any more.
-void Snapshots::Leave() {
-    const core::Oid relation = requests_.front().relation;
-    rows_before_ += requests_.front().rows_read;
-    last_ = false;
-    requests_.pop_front();
-    if (std::none_of(requests_.begin(), requests_.end(),
-                     [relation](const auto& request) { return request.relation == relation; })) {
-        windows_.erase(relation);
-        keys_.erase(relation);
-    }
-    if (requests_.empty()) {
-        pipeline_.Watch(nullptr);
-    }
-    Publish();
-}
-
-void Snapshots::Save() {
-    if (unsaved_.empty() || unsaved_.front().lsn > sink_.DurablePosition()) {
-        return;
-    }
-    pg::TransactionScope transaction;
-    while (!unsaved_.empty() && unsaved_.front().lsn <= sink_.DurablePosition()) {
-        const Unsaved& unsaved = unsaved_.front();
-        SaveSnapshotRequest(definition_.stream_id, unsaved.request, unsaved.finished);
-        unsaved_.pop_front();
-    }
-    transaction.Commit();
-    pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_chunk_saved));
-}
-
-void Snapshots::Publish() {
-    std::uint64_t rows = rows_before_;
-    std::uint64_t total = rows_before_;
-    for (const SnapshotRequest& request : requests_) {
-        rows += request.rows_read;
-        total += std::max(request.estimate, request.rows_read);
-    }
-    entry_->snapshot_rows.store(rows);
-    entry_->snapshot_total.store(total);
-    entry_->snapshot_table.store(requests_.empty() ? InvalidOid : requests_.front().relation);
-    const std::int64_t now_us = worker::Now();
-    if (now_us - rate_since_us_ >= 1'000'000) {
-        entry_->snapshot_rate_x100.store((rows - rate_rows_) * 100'000'000ULL /
-                                         static_cast<std::uint64_t>(now_us - rate_since_us_));
-        rate_rows_ = rows;
-        rate_since_us_ = now_us;
-    }
+// What was read behind the last chunk that is written is read anew.
+void Snapshots::GiveUp(Reading& reading) {
+    std::erase_if(flights_,
+                  [&reading](const Flight& flight) { return flight.reading == &reading; });
+    reading.flights = 0;
+    reading.order = 0;
+    reading.place = reading.request.place;
+    reading.read_up = reading.written_up;
+    tables_[reading.request.relation].window.GiveUp();
 }
 
 }  // namespace bitvelocity::stream

@@ -7,23 +7,31 @@
 // sink in the same transaction as the rows, with a broker once they are acknowledged. A process
 // that starts goes on behind the last chunk that was saved.
 //
+// The deliverer reads a chunk itself when none is on its way; or readers do (option
+// snapshot.readers), of several tables at once and of each one chunk ahead. The watermark is
+// written when a chunk has arrived, so behind what it sees either way.
+//
 // Before the first chunk all transactions that run must have ended: what they did may have been
 // delivered before anybody looked, or been dropped unread because the table was not published yet.
 // The stream goes on meanwhile. One for the life of a deliverer, main thread; throws.
 #pragma once
 
 #include <deque>
-#include <map>
+#include <list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "pipeline/pipeline.hpp"
+#include "pipeline/snapshot_options.hpp"
 #include "sink/sink.hpp"
 #include "stream/bronze_sink.hpp"
 #include "stream/chunk_reader.hpp"
 #include "stream/definition.hpp"
-#include "stream/model/chunk_window.hpp"
+#include "stream/model/chunk.hpp"
+#include "stream/model/watched_tables.hpp"
+#include "stream/readers.hpp"
 #include "stream/shared.hpp"
 #include "stream/snapshot_request.hpp"
 #include "wal/parser.hpp"
@@ -32,32 +40,44 @@ namespace bitvelocity::stream {
 
 class Snapshots final : public pipeline::Watcher {
   public:
-    // `bronze`: the sink itself where it is an embedded one, else null. `chunk_rows`: at most so
-    // many in one.
+    // `bronze`: the sink itself where it is an embedded one, else null.
     Snapshots(const Definition& definition, Entry* entry, const core::Source& source,
               pipeline::Pipeline& pipeline, sink::Sink& sink, BronzeSink* bronze,
-              std::uint64_t chunk_rows);
+              const pipeline::SnapshotOptions& options);
     ~Snapshots() override;
     Snapshots(const Snapshots&) = delete;
     Snapshots& operator=(const Snapshots&) = delete;
 
     // There are rows to read, or some that were written are not yet saved.
-    [[nodiscard]] bool busy() const { return !requests_.empty() || !unsaved_.empty(); }
+    [[nodiscard]] bool busy() const { return !readings_.empty() || !unsaved_.empty(); }
     // Between batches of the stream, outside a source transaction: reads the next chunk when it is
-    // time. Returns for how long nothing is to be done here, in milliseconds; 0: call again at
-    // once; -1: until the stream moves.
+    // time, or has it read. Returns for how long nothing is to be done here, in milliseconds; 0:
+    // call again at once; -1: until the stream moves.
     std::int64_t Step();
     // What is durable in the sink by now is done.
     void Save();
 
-    void OnChange(const core::Change& change) override;
+    void OnChange(const core::Change& change) override { tables_.OnChange(change); }
     core::Status OnWatermark(core::Lsn lsn, std::string_view content) override;
 
   private:
+    // A request and where it is. Its chunks settle in the order in which they were read.
+    struct Reading {
+        SnapshotRequest request;         // its place: behind what is written
+        model::Place place;              // behind what is read
+        bool read_up = false;            // there is nothing behind it
+        bool written_up = false;         // and all of that is written
+        std::uint64_t order = 0;         // that is being read; 0: none
+        std::size_t flights = 0;         // chunks that are read and wait for their watermark
+        std::vector<std::string> again;  // keys that have to be read again
+        std::int64_t not_before_us = 0;  // of worker::Now()
+    };
     struct Flight {
-        Chunk chunk;
+        Reading* reading = nullptr;
+        model::Chunk chunk;
         std::string mark;
         bool again = false;
+        std::int64_t read_time_us = 0;
     };
     struct Unsaved {
         core::Lsn lsn;
@@ -78,12 +98,22 @@ class Snapshots final : public pipeline::Watcher {
     };
 
     [[nodiscard]] bool Started();
-    [[nodiscard]] bool Throttled();
-    ReadOutcome ReadChunk(Flight& flight);
+    void NoteThrottle();
+    std::int64_t ReadAlone();
+    std::int64_t HaveThemRead();
+    void ReportFewReaders();
+    [[nodiscard]] bool MayOrder(const Reading& reading, std::int64_t now_us) const;
+    model::ChunkOrder Order(Reading& reading);
+    model::ChunkAnswer Read(const model::ChunkOrder& order);
+    // What came of an order.
+    void Take(model::ChunkAnswer answer);
+    void Arrived(Reading& reading, model::ChunkAnswer& answer);
+    void Failed(Reading& reading, const core::Error& error);
+    void GiveUp(Reading& reading);
     core::Status WriteRow(const core::Change& row);
-    core::Status WriteChunk(core::Lsn lsn);
-    void Finished(core::Lsn lsn, bool last);
-    void Leave();
+    core::Status WriteChunk(const Flight& flight, core::Lsn lsn);
+    void Finished(core::Lsn lsn, Reading& reading, bool last);
+    void Leave(Reading& reading);
     void Publish();
 
     const Definition& definition_;
@@ -96,22 +126,19 @@ class Snapshots final : public pipeline::Watcher {
     RowHandler handler_;
     wal::Parser parser_;
 
-    std::deque<SnapshotRequest> requests_;  // the first one is being read
-    std::map<core::Oid, model::ChunkWindow> windows_;
-    std::map<core::Oid, model::RowKeys> keys_;  // of tables of which a chunk was read
-    std::optional<std::uint32_t> horizon_;      // transactions before it must have ended
+    std::list<Reading> readings_;  // the oldest request first
+    model::WatchedTables tables_;
+    std::uint64_t wanted_readers_;
+    std::unique_ptr<Readers> readers_;      // null: the deliverer reads itself
+    bool reported_ = false;                 // that there are not as many as wanted
+    std::optional<std::uint32_t> horizon_;  // transactions before it must have ended
     bool started_ = false;
-    std::uint64_t chunks_ = 0;
-    std::string nonce_;  // tells marks of this process from those of an earlier one
-    std::optional<Flight> flight_;
-    std::vector<std::string> again_;  // keys of the request's last chunk that have to be read again
-    bool again_read_ = false;         // it is they that are being written
-    std::int64_t again_after_us_ = 0;  // of worker::Now(): not before
-    bool last_ = false;                // that chunk was the last
-    core::Lsn written_;                // end of what was written last
-    std::string described_;            // what the parser was told last
-    core::Identity identity_;          // of the row written last
-    std::int64_t read_time_us_ = 0;
+    std::uint64_t orders_ = 0;
+    std::string nonce_;           // tells marks of this process from those of an earlier one
+    std::deque<Flight> flights_;  // in the order of their watermarks
+    const Flight* writing_ = nullptr;
+    core::Lsn written_;        // end of what was written last
+    core::Identity identity_;  // of the row written last
     std::deque<Unsaved> unsaved_;
     std::uint64_t rows_before_ = 0;  // of requests that this process finished
     std::uint64_t rate_rows_ = 0;

@@ -7,21 +7,15 @@
 #include <vector>
 
 #include "core/schema.hpp"
+#include "stream/model/chunk.hpp"
 
 namespace bitvelocity::stream {
-
-// How far a table is read: the key of the last row that is done, in the text form of the database's
-// encoding; without a key the leaf's oid and the ctid. Empty: not begun.
-struct Place {
-    std::vector<std::string> columns;
-    std::vector<std::string> values;
-};
 
 struct SnapshotRequest {
     std::int64_t id = 0;
     core::Oid relation = 0;
     std::string filter;  // empty: every row
-    Place place;
+    model::Place place;
     std::uint64_t rows_read = 0;
     std::uint64_t rows_sent = 0;
     std::uint64_t estimate = 0;  // of the rows to read, 0: unknown

@@ -125,7 +125,7 @@ class Failpoint(Fault):
     weight = 12
     stopping = ("decoder_stopping", "decoder_closed", "deliverer_draining", "deliverer_drained")
     starting = ("deliverer_slot_seen", "deliverer_opened", "transaction_opened")
-    copying = ("decoder_slot_made", "deliverer_chunk_read", "deliverer_watermarked", "deliverer_row_copied", "deliverer_copied",
+    copying = ("decoder_slot_made", "reader_chunk_read", "deliverer_chunk_read", "deliverer_watermarked", "deliverer_row_copied", "deliverer_copied",
                "deliverer_chunk_saved")
     sending = ("transaction_", "deliverer_sent", "deliverer_acknowledged")
     rare = ("decoder_confirming", "decoder_saving", "decoder_saved")

@@ -65,6 +65,7 @@ SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], sink => 'bron
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"wal_limit": "10 gb"}')$$);
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"wal_policy": "drop"}')$$);
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"snapshot.chunk_rows": "many"}')$$);
+SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"snapshot.readers": 9}')$$);
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"catalog_xmin_limit": 0}')$$);
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"on_error": "dead_leter"}')$$);
 SELECT refusal($$SELECT create_stream('a', ARRAY['t']::regclass[], options => '{"on_error": true}')$$);
