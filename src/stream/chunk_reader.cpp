@@ -526,7 +526,7 @@ model::ReadOutcome ChunkReader::Read(const model::ChunkOrder& order, model::Chun
         }
         pg::Call([]() { CHECK_FOR_INTERRUPTS(); });
     }
-    const bool more = full || chunk->read >= limit_;
+    const bool more = full || (!order.again && chunk->read >= limit_);
     chunk->place.values = from.values;
     if (!key.empty()) {
         chunk->last = !more;

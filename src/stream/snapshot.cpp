@@ -146,7 +146,8 @@ std::int64_t Snapshots::ReadAlone() {
     }
     // What is still not seen when it was read again may stay so for long.
     if (!MayOrder(reading, worker::Now())) {
-        return throttled_ ? -1 : kLookAgainMs;  // the guard sets the latch
+        // Held back, it is woken by the guard.
+        return throttled_ && reading.again.empty() ? -1 : kLookAgainMs;
     }
     if (bronze_ != nullptr) {
         pg::ThrowIfError(bronze_->Boundary(true));

@@ -20,6 +20,7 @@
 #include <list>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -137,8 +138,9 @@ class Snapshots final : public pipeline::Watcher {
     std::string nonce_;           // tells marks of this process from those of an earlier one
     std::deque<Flight> flights_;  // in the order of their watermarks
     const Flight* writing_ = nullptr;
-    core::Lsn written_;        // end of what was written last
-    core::Identity identity_;  // of the row written last
+    std::set<std::string> came_;  // keys of its rows, where they are read again
+    core::Lsn written_;           // end of what was written last
+    core::Identity identity_;     // of the row written last
     std::deque<Unsaved> unsaved_;
     std::uint64_t rows_before_ = 0;  // of requests that this process finished
     std::uint64_t rate_rows_ = 0;

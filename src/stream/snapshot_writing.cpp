@@ -54,17 +54,20 @@ core::Status Snapshots::WriteChunk(const Flight& flight, core::Lsn lsn) {
     identity_.commit_lsn = core::Lsn{lsn.value - 1};
     identity_.xid = static_cast<std::uint32_t>(std::strtoull(
         flight.chunk.snapshot.c_str() + flight.chunk.snapshot.find(':') + 1, nullptr, 10));
-    if (flight.again) {
-        // A key that is not there any more is done, too, once its change is seen.
-        std::erase_if(reading.again, [&table](const std::string& key) {
-            return table.window.Judge(key) != model::Verdict::kAgain;
-        });
-    }
     if (flight.chunk.description != table.described) {
         BV_RETURN_IF_ERROR(FeedFrames(parser_, flight.chunk.description));
         table.described = flight.chunk.description;
     }
+    came_.clear();
     BV_RETURN_IF_ERROR(FeedFrames(parser_, flight.chunk.rows));
+    if (flight.again) {
+        // A key that is not there any more is done, too, once its change is seen; not so one for
+        // which there was no room.
+        std::erase_if(reading.again, [&](const std::string& key) {
+            return (flight.chunk.last || came_.contains(key)) &&
+                   table.window.Judge(key) != model::Verdict::kAgain;
+        });
+    }
     BV_RETURN_IF_ERROR(pipeline_.EndSnapshot(lsn));
     BV_RETURN_IF_ERROR(core::PassFailpoint(core::Failpoint::deliverer_copied));
     for (std::string& key : table.window.TakeMoved()) {
@@ -92,6 +95,9 @@ core::Status Snapshots::WriteRow(const core::Change& row) {
     Reading& reading = *writing_->reading;
     model::WatchedTable& table = tables_[reading.request.relation];
     if (const auto key = table.keys.Make(*row.relation, row.after, false)) {
+        if (writing_->again) {
+            came_.insert(*key);
+        }
         switch (table.window.Judge(*key)) {
             case model::Verdict::kCurrent:
                 break;

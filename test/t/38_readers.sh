@@ -131,7 +131,39 @@ sql -c "SELECT bitvelocity.snapshot_stream('bronze')" -c "SELECT bitvelocity.alt
 eventually "tables that go meanwhile do not hold it up" done_all
 check "it runs" synced
 
-# 4. DROP DATABASE while readers read
+# 4. Large values that a hanging update leaves alone: of two chunks together, more than one chunk holds, are read again
+sql >/dev/null <<'SQL'
+CREATE TABLE huge (id int PRIMARY KEY, n int, v text);
+ALTER TABLE huge ALTER v SET STORAGE EXTERNAL;
+INSERT INTO huge SELECT i, 0, repeat(md5(i::text), 32768) FROM generate_series(1, 20) i;
+SELECT bitvelocity.create_bronze('huge');
+SQL
+check "a table of large values" synced
+before=$(sql -c "SELECT max(sequence) FROM bronze_huge")
+mkfifo "$BV_TMP/early"
+psql -XAtq <"$BV_TMP/early" >"$BV_TMP/early.out" 2>&1 &
+exec {early}>"$BV_TMP/early"
+echo "BEGIN; SELECT pg_current_xact_id(); SELECT 'begun';" >&"$early"
+eventually "a transaction is open" grep -q begun "$BV_TMP/early.out"
+sql -c "SELECT bitvelocity.snapshot_stream('bronze', ARRAY['huge']::regclass[])" >/dev/null
+eventually "the snapshot waits for it" state_is snapshot
+sql -c "ALTER SYSTEM SET synchronous_standby_names = 'nobody'" -c "SELECT pg_reload_conf()" >/dev/null
+eventually "commits wait for a standby" eval '[ "$(sql -c "SHOW synchronous_standby_names")" = nobody ]'
+sql -c "UPDATE huge SET n = 1" >/dev/null 2>&1 &
+hung=$!
+huge_delivered() { [ "$(sql -c "SELECT count(*) FROM bronze_huge WHERE operation_type = 'UPDATE'")" = 20 ]; }
+eventually "a hanging update is delivered" huge_delivered
+echo "ROLLBACK;" >&"$early"
+exec {early}>&-
+huge_read() { [ "$(sql -c "SELECT snapshot_progress !~ '^0 %' FROM bitvelocity.stream_status")" = t ]; }
+eventually "two chunks are read" huge_read
+is "and not sent" "$(sql -c "SELECT count(*) FROM bronze_huge WHERE sequence > $before AND operation_type = 'READ'")" 0
+sql -c "ALTER SYSTEM RESET synchronous_standby_names" -c "SELECT pg_reload_conf()" >/dev/null
+wait "$hung"
+eventually "they are read again" done_all
+is "every one of them" "$(sql -c "SELECT count(*), count(DISTINCT raw_payload->>'id'), bool_and(length(raw_payload->>'v') = 1048576) FROM bronze_huge WHERE sequence > $before AND operation_type = 'READ'")" "20|20|t"
+
+# 5. DROP DATABASE while readers read
 sql -c "CREATE DATABASE other" >/dev/null
 sql -d other >/dev/null <<'SQL'
 CREATE EXTENSION bitvelocity;
@@ -149,7 +181,7 @@ eventually "it is read" readers_are 2
 check "it can be dropped" sql -c "DROP DATABASE other"
 is "no reader is left" "$(readers)" 0
 
-# 5. No background worker slots: the deliverer reads, and says so
+# 6. No background worker slots: the deliverer reads, and says so
 "$BV_SERVER" stop "$BV_TMP/a" fast
 "$BV_SERVER" start "$BV_TMP/a" 5432 fsync=off max_worker_processes=4 max_logical_replication_workers=0 bitvelocity.max_task_workers=1
 eventually "the stream runs with few slots" state_is streaming

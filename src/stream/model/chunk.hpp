@@ -26,7 +26,8 @@ struct ChunkOrder {
     core::Oid relation = 0;
     std::string filter;  // empty: every row
     Place place;         // the rows behind it
-    // Not the next rows, but those that have these keys now; the chunk's place means nothing.
+    // Not the next rows, but those that have these keys now; the chunk's place means nothing, and
+    // `last` that there was room for all.
     bool again = false;
     std::vector<std::string> keys;
     // Transactions that the snapshot must see for the chunk to be of use.
