@@ -218,9 +218,8 @@ void Snapshots::ReportFewReaders() {
 
 // A table's next chunk is read while one is on its way, but keys are read again behind everything.
 bool Snapshots::MayOrder(const Reading& reading, std::int64_t now_us) const {
-    const bool room = reading.again.empty()
-                          ? !throttled_ && !reading.read_up && reading.flights < 2
-                          : reading.flights == 0;
+    const bool room = reading.again.empty() ? !throttled_ && !reading.read_up && reading.flights < 2
+                                            : reading.flights == 0;
     return room && reading.order == 0 && now_us >= reading.not_before_us;
 }
 

@@ -411,9 +411,10 @@ class CopyOfRows(Fault):
     def during(self, suite, rng):
         database = suite.database
         self.bronze = not suite.topics or (rng.random() < 0.5 and self.place != "decoder_slot_made")
+        readers = 3 if self.place == "reader_chunk_read" else 1  # of bronze always 3
         make = (f"bitvelocity.create_bronze('{self.table}')" if self.bronze else
                 f"bitvelocity.create_stream('{self.table}', ARRAY['{self.table}']::regclass[], sink => 'kafka',"
-                " options => '{\"snapshot.chunk_rows\": 50}')")
+                f" options => '{{\"snapshot.chunk_rows\": 50, \"snapshot.readers\": {readers}}}')")
         done, answer = database.until(
             f"SELECT {make} FROM pg_class WHERE relname = '{self.table}' AND NOT EXISTS (SELECT FROM bitvelocity.stream_table"
             f" WHERE relation = '{self.table}'::regclass)", wanted="")

@@ -50,7 +50,7 @@ class Suite:
         for name in self.topic_names:
             self.broker.create(name)
         sql("SELECT bitvelocity.create_bronze('account'), bitvelocity.create_bronze('note')")
-        sql("SELECT bitvelocity.alter_stream('bronze', options => '{\"snapshot.chunk_rows\": 50}')")
+        sql("SELECT bitvelocity.alter_stream('bronze', options => '{\"snapshot.chunk_rows\": 50, \"snapshot.readers\": 3}')")
         for stream in self.streams[1:]:
             options = '{"delivery": "transactional"}' if stream == "x" else "{}"
             sql(f"SELECT bitvelocity.create_stream('{stream}', ARRAY['account', 'note']::regclass[], sink => 'kafka',"
