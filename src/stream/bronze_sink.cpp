@@ -45,6 +45,28 @@ constexpr std::int64_t kLockPollMs = 20;
 // How long a lock may be waited for before it is worth a message.
 constexpr std::int64_t kPatienceUs = 1'000'000;
 
+// The position that the transaction brings its origin to. From 16 on a transaction that is rolled
+// back moves its origin as well (RecordTransactionAbort; meant for streamed transactions of a
+// subscription), so the position must be gone before that happens, in whatever way.
+class OriginPosition {
+  public:
+    explicit OriginPosition(core::Lsn lsn) {
+        replorigin_session_origin_lsn = lsn.value;
+        replorigin_session_origin_timestamp = GetCurrentTimestamp();
+    }
+    ~OriginPosition() noexcept { Forget(0, 0); }
+    OriginPosition(const OriginPosition&) = delete;
+    OriginPosition& operator=(const OriginPosition&) = delete;
+
+    // A process that exits rolls back, too, after what was registered later than its start.
+    static void ForgetAtExit() { before_shmem_exit(Forget, 0); }
+
+  private:
+    static void Forget(int /*code*/, Datum /*argument*/) noexcept {
+        replorigin_session_origin_lsn = InvalidXLogRecPtr;
+    }
+};
+
 }  // namespace
 
 BronzeSink::BronzeSink(const Definition& definition, const core::Source& source,
@@ -74,6 +96,7 @@ BronzeSink::BronzeSink(const Definition& definition, const core::Source& source,
         MarkOwnOrigin(origin, true);
         pg::compat::SetUpOrigin(origin);
         replorigin_session_origin = origin;
+        OriginPosition::ForgetAtExit();
         return replorigin_session_get_progress(true);
     });
     transaction.Commit();
@@ -224,8 +247,7 @@ void BronzeSink::CommitBatch() {
         }
     }
     batch_->writers.clear();
-    replorigin_session_origin_lsn = pending_.value;
-    replorigin_session_origin_timestamp = GetCurrentTimestamp();
+    const OriginPosition position(pending_);
     pg::ThrowIfError(core::PassFailpoint(core::Failpoint::bronze_committing));
     batch_->transaction->Commit();
     pg::ThrowIfError(core::PassFailpoint(core::Failpoint::bronze_committed));
