@@ -42,7 +42,7 @@ workload() {
         format => 'debezium', snapshot => false, options => '{\"headers\": false, \"topic\": \"ours.{schema}.{table}\"}')" >/dev/null
     await_streaming "ours_$name"
     start_peer "$name" "$table"
-    # Two Java processes, broker and connector, compile their code for some millions of messages.
+    # The connector is a Java process as well.
     if [ "$name" = inserts ] || [ "${PARTS:-}" = "$name" ]; then
         hold
         hold_peer
@@ -237,6 +237,7 @@ wanted() {
 }
 
 begin_bench listen_addresses=127.0.0.1 wal_sender_timeout=0 max_connections=50
+warm_broker
 sql -c "CREATE PUBLICATION peer"
 say "Debezium 3.4.0.Final on Kafka Connect 4.1.1, heap 2 GiB"
 
