@@ -1,5 +1,6 @@
 #include "format/debezium/encoder.hpp"
 
+#include <charconv>
 #include <chrono>
 #include <limits>
 #include <string>
@@ -24,6 +25,7 @@ std::int64_t NowUs() {
         .count();
 }
 
+// ts_us and ts_ns.
 void WriteTimes(JsonWriter& out, std::int64_t unix_us) {
     std::int64_t nanos = 0;
     if (__builtin_mul_overflow(unix_us, 1000, &nanos)) {
@@ -35,6 +37,20 @@ void WriteTimes(JsonWriter& out, std::int64_t unix_us) {
     out.Raw(",\"ts_ns\":");
     out.Number(nanos);
 }
+
+// A number that is written more than once.
+class Digits {
+  public:
+    template <typename Integer>
+    explicit Digits(Integer value)
+        : size_(static_cast<std::size_t>(std::to_chars(text_, text_ + sizeof(text_), value).ptr -
+                                         text_)) {}
+    [[nodiscard]] std::string_view view() const { return {text_, size_}; }
+
+  private:
+    char text_[24];
+    std::size_t size_;
+};
 
 class DebeziumEncoder final : public Encoder {
   public:
@@ -353,12 +369,13 @@ void DebeziumEncoder::EnterTransaction(const core::Change& change) {
 void DebeziumEncoder::WriteSource(JsonWriter& out, const core::Change& change,
                                   std::string_view source_end) {
     EnterTransaction(change);
+    const Digits lsn(change.lsn.value);
     out.Raw(source_start_.view());
-    out.Number(change.lsn.value);
+    out.Raw(lsn.view());
     out.Raw(source_middle_.view());
     out.Raw(source_end);
     out.Raw(source_xid_.view());
-    out.Number(change.lsn.value);
+    out.Raw(lsn.view());
     out.Raw(",\"xmin\":null}");
 }
 
@@ -377,13 +394,17 @@ void DebeziumEncoder::WriteTransaction(JsonWriter& out, const core::Change& chan
 }
 
 void DebeziumEncoder::WriteEnd(JsonWriter& out, char op) {
-    const std::int64_t now = NowUs();
+    const Digits now(NowUs());
+    const std::string_view microseconds = now.view();
     out.Raw(",\"op\":\"");
     out.Raw(op);
     out.Raw("\",\"ts_ms\":");
-    out.Number(now / 1000);
-    WriteTimes(out, now);
-    out.Raw('}');
+    out.Raw(microseconds.substr(0, microseconds.size() - 3));
+    out.Raw(",\"ts_us\":");
+    out.Raw(microseconds);
+    out.Raw(",\"ts_ns\":");
+    out.Raw(microseconds);
+    out.Raw("000}");
 }
 
 }  // namespace
