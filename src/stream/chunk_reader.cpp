@@ -8,6 +8,7 @@
 #include "wal/frame.hpp"
 #include "pg/postgres.hpp"
 
+#include "stream/column_text.hpp"
 #include "stream/model/visibility.hpp"
 #include "stream/type_record.hpp"
 
@@ -220,7 +221,9 @@ struct Query {
 
 struct Reader {
     Portal portal;
-    FmgrInfo* output;
+    ColumnText* columns;  // of the query, one as all
+    Datum* values;
+    bool* nulls;
     StringInfoData buffer;
     char** place;  // texts of the key of the last row
 };
@@ -234,37 +237,31 @@ void OpenReader(Reader* reader, const char* query, int keys) {
     }
     reader->portal = SPI_cursor_open(nullptr, plan, nullptr, nullptr, true);
     const TupleDesc columns = reader->portal->tupDesc;
-    reader->output = static_cast<FmgrInfo*>(palloc(sizeof(FmgrInfo) * columns->natts));
+    const auto count = static_cast<std::size_t>(columns->natts);
+    reader->columns = static_cast<ColumnText*>(palloc(sizeof(ColumnText) * count));
+    reader->values = static_cast<Datum*>(palloc(sizeof(Datum) * count));
+    reader->nulls = static_cast<bool*>(palloc(sizeof(bool) * count));
     for (int i = 0; i < columns->natts; ++i) {
-        Oid function = InvalidOid;
-        bool varlena = false;
-        getTypeOutputInfo(TupleDescAttr(columns, i)->atttypid, &function, &varlena);
-        fmgr_info(function, &reader->output[i]);
+        PrepareColumn(&reader->columns[i], TupleDescAttr(columns, i)->atttypid,
+                      CurrentMemoryContext);
     }
     reader->place = static_cast<char**>(palloc0(sizeof(char*) * (keys + 1)));
     initStringInfo(&reader->buffer);
 }
 
-// Appends one Insert message of the row; its frame header is the caller's.
-void AppendRow(StringInfo out, Reader* reader, core::Oid relation, HeapTuple tuple,
-               TupleDesc columns, int count) {
-    appendStringInfoCharMacro(out, 'I');
+// Appends one Insert message of the row that the reader has taken apart; its frame header is the
+// caller's.
+void AppendRow(StringInfo out, Reader* reader, core::Oid relation, int count) {
+    appendStringInfoCharMacro(out, LOGICAL_REP_MSG_INSERT);
     pq_sendint32(out, relation);
     appendStringInfoCharMacro(out, 'N');
     pq_sendint16(out, static_cast<uint16>(count));
     for (int i = 0; i < count; ++i) {
-        bool is_null = false;
-        const Datum value = SPI_getbinval(tuple, columns, i + 1, &is_null);
-        if (is_null) {
-            appendStringInfoCharMacro(out, 'n');
-            continue;
+        if (reader->nulls[i]) {
+            appendStringInfoCharMacro(out, LOGICALREP_COLUMN_NULL);
+        } else {
+            AppendColumn(out, &reader->columns[i], reader->values[i]);
         }
-        const char* text = OutputFunctionCall(&reader->output[i], value);
-        const char* utf8 = pg_server_to_any(text, static_cast<int>(std::strlen(text)), PG_UTF8);
-        const auto length = static_cast<int>(std::strlen(utf8));
-        appendStringInfoCharMacro(out, 't');
-        pq_sendint32(out, static_cast<uint32>(length));
-        appendBinaryStringInfo(out, utf8, length);
     }
 }
 
@@ -292,25 +289,24 @@ Fetched Fetch(Reader* reader, core::Oid relation, int count, int keys, std::size
     const MemoryContext scratch =
         AllocSetContextCreate(CurrentMemoryContext, "bitvelocity row", ALLOCSET_DEFAULT_SIZES);
     while (fetched.read < fetched.came && static_cast<std::size_t>(reader->buffer.len) < room) {
-        const HeapTuple tuple = table->vals[fetched.read++];
-        bool is_null = false;
-        const Datum wanted = SPI_getbinval(tuple, table->tupdesc, table->tupdesc->natts, &is_null);
-        if (is_null || !DatumGetBool(wanted)) {
+        const TupleDesc columns = table->tupdesc;
+        heap_deform_tuple(table->vals[fetched.read++], columns, reader->values, reader->nulls);
+        const int wanted = columns->natts - 1;
+        if (reader->nulls[wanted] || !DatumGetBool(reader->values[wanted])) {
             continue;
         }
         resetStringInfo(&row);
         const MemoryContext old = MemoryContextSwitchTo(scratch);
-        AppendRow(&row, reader, relation, tuple, table->tupdesc, count);
+        AppendRow(&row, reader, relation, count);
         MemoryContextSwitchTo(old);
         MemoryContextReset(scratch);
         AppendFrame(&reader->buffer, row.data, row.len);
     }
-    for (int i = 0; i < keys && fetched.read > 0; ++i) {
-        bool is_null = false;
-        const Datum value =
-            SPI_getbinval(table->vals[fetched.read - 1], table->tupdesc, count + i + 1, &is_null);
-        reader->place[i] =
-            is_null ? pstrdup("") : OutputFunctionCall(&reader->output[count + i], value);
+    // Of the row taken apart last, in the database's encoding.
+    for (int i = count; i < count + keys && fetched.read > 0; ++i) {
+        reader->place[i - count] =
+            reader->nulls[i] ? pstrdup("")
+                             : OutputFunctionCall(&reader->columns[i].output, reader->values[i]);
     }
     MemoryContextDelete(scratch);
     pfree(row.data);
