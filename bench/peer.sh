@@ -187,28 +187,44 @@ latency_of_both() {
     stop_peer
 }
 
-# Processor seconds for 1,000 transactions of pgbench's TPC-B at one rate, the other side away: the stream's two
-# processes; the connector's process and its walsender.
-tpcb() {
-    local run ours=() peer=() rate=${TPCB_RATE:-300} seconds=${TPCB_SECONDS:-15} done_before cpu
-    pgbench -i -q -s 10 >/dev/null 2>&1 || fail "pgbench -i"
+tpcb_load() {
+    pgbench -n -R "${TPCB_RATE:-300}" -T "${TPCB_SECONDS:-15}" -c "${TPCB_CLIENTS:-16}" -j 1 >"$bench/pgbench.log" 2>&1 ||
+        fail "pgbench: $(tail -n 3 "$bench/pgbench.log")"
+}
+
+# tpcb_ours MORE_OPTIONS: the costs of the runs, in $costs.
+tpcb_ours() {
+    local run cpu
+    costs=()
     sql -c "SELECT bitvelocity.create_stream('tpcb', tables => ARRAY['pgbench_accounts'::regclass, 'pgbench_tellers', 'pgbench_branches',
         'pgbench_history'], sink => 'kafka', format => 'debezium', snapshot => false, on_missing_key => 'insert_only',
-        options => '{\"headers\": false, \"topic\": \"ours.{table}\"}')" >/dev/null
+        options => '{\"headers\": false, \"topic\": \"ours.{table}\"$1}')" >/dev/null
     for run in $(seq 0 "$runs"); do
         [ "$run" = 0 ] || sql -c "SELECT bitvelocity.resume_stream('tpcb')" >/dev/null
         await_streaming tpcb
         cpu=$(cpu_seconds $(stream_pids))
-        pgbench -n -R "$rate" -T "$seconds" -c "${TPCB_CLIENTS:-16}" -j 1 >"$bench/pgbench.log" 2>&1 || fail "pgbench: $(tail -n 3 "$bench/pgbench.log")"
+        tpcb_load
         sql -c "SELECT bitvelocity.wait_for_stream('tpcb')" >/dev/null
-        [ "$run" = 0 ] || ours+=("$(tpcb_cost "$cpu" $(stream_pids))")
+        [ "$run" = 0 ] || costs+=("$(tpcb_cost "$cpu" $(stream_pids))")
         sql -c "SELECT bitvelocity.pause_stream('tpcb')" >/dev/null
     done
     sql -c "SELECT bitvelocity.drop_stream('tpcb')" >/dev/null
+}
+
+# Processor seconds for 1,000 transactions of pgbench's TPC-B at one rate, the other side away: the stream's two
+# processes; the connector's process and its walsender. The connector's producer waits 5 ms for more; the stream sends
+# at once, and is measured with the connector's setting as well.
+tpcb() {
+    local run at_once lingering peer=() done_before cpu costs
+    pgbench -i -q -s 10 >/dev/null 2>&1 || fail "pgbench -i"
+    tpcb_ours ''
+    at_once=("${costs[@]}")
+    tpcb_ours ', "kafka.linger.ms": "5"'
+    lingering=("${costs[@]}")
     start_peer tpcb pgbench_accounts pgbench_tellers pgbench_branches pgbench_history
     for run in $(seq 0 "$runs"); do
         cpu=$(cpu_seconds $(peer_pids))
-        pgbench -n -R "$rate" -T "$seconds" -c "${TPCB_CLIENTS:-16}" -j 1 >"$bench/pgbench.log" 2>&1 || fail "pgbench: $(tail -n 3 "$bench/pgbench.log")"
+        tpcb_load
         done_before=-1
         until [ "$(topic_end peer.public.pgbench_history)" = "$done_before" ]; do
             done_before=$(topic_end peer.public.pgbench_history)
@@ -217,10 +233,15 @@ tpcb() {
         [ "$run" = 0 ] || peer+=("$(tpcb_cost "$cpu" $(peer_pids))")
     done
     stop_peer
-    say "TPC-B at $rate transactions/s, processor seconds for 1,000 transactions: ours ${ours[*]}; Debezium ${peer[*]}"
-    figure tpcb_cpu "$(printf '%s\n' "${ours[@]}" | median)" s
-    figure peer_tpcb_cpu "$(printf '%s\n' "${peer[@]}" | median)" s
-    figure tpcb_cpu_ratio "$(ratio_of "$(printf '%s\n' "${peer[@]}" | median)" "$(printf '%s\n' "${ours[@]}" | median)")" ratio
+    say "TPC-B at ${TPCB_RATE:-300} transactions/s, processor seconds for 1,000 transactions: ours ${lingering[*]} (linger 5 ms), ${at_once[*]} (at once); Debezium ${peer[*]}"
+    at_once=$(printf '%s\n' "${at_once[@]}" | median)
+    lingering=$(printf '%s\n' "${lingering[@]}" | median)
+    peer=$(printf '%s\n' "${peer[@]}" | median)
+    figure tpcb_cpu "$lingering" s
+    figure tpcb_cpu_at_once "$at_once" s
+    figure peer_tpcb_cpu "$peer" s
+    figure tpcb_cpu_ratio "$(ratio_of "$peer" "$lingering")" ratio
+    figure tpcb_cpu_ratio_at_once "$(ratio_of "$peer" "$at_once")" ratio
 }
 
 # tpcb_cost SECONDS_BEFORE PID...
