@@ -84,6 +84,9 @@ class KafkaTransport final : public Transport {
     std::unique_ptr<Client> producer_;
     Batch batch_;  // of last_topic_
     std::vector<Batch::Refused> refused_;
+    // Queued behind a failure that is not reported yet.
+    std::vector<std::pair<std::uint64_t, core::Error>> taken_back_;
+    bool cause_told_ = false;
     // Destroyed before the producer, as librdkafka demands.
     std::unordered_map<std::string, TopicPtr, TextHash, std::equal_to<>> topics_;
     std::unique_ptr<Transactions> transactions_;  // null: every message for itself
@@ -272,7 +275,21 @@ void KafkaTransport::OnReports(rd_kafka_event_t* event, AckHandler& handler) {
         const std::string_view key(static_cast<const char*>(message->key), message->key_len);
         core::Error error =
             MessageError(message->err, {rd_kafka_topic_name(message->rkt), key, message->len});
-        handler.OnFailure(batch_.Reported(message), error);
+        const std::uint64_t tag = batch_.Reported(message);
+        // The report of what failed comes from another thread than those of what was queued behind
+        // it, and it is the one that says why.
+        if (message->err == RD_KAFKA_RESP_ERR__PURGE_QUEUE && !cause_told_ &&
+            StoppedBehindAFailure()) {
+            taken_back_.emplace_back(tag, std::move(error));
+            continue;
+        }
+        cause_told_ = true;
+        handler.OnFailure(tag, error);
+    }
+    if (cause_told_) {
+        for (const auto& [tag, error] : std::exchange(taken_back_, {})) {
+            handler.OnFailure(tag, error);
+        }
     }
     if (delivered && !health_.last_error.empty()) {
         ClearHealth();
