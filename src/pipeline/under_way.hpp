@@ -35,10 +35,12 @@ struct SentMessage {
 
 class UnderWay {
   public:
-    // All that an acknowledgement needs.
+    // All that an acknowledgement needs, beside the messages, so that it does not fetch a whole one
+    // from memory that was written tens of thousands of messages ago.
     struct Counted {
         std::uint64_t transaction = 0;
         std::int32_t redelivered = -1;
+        bool keeps = false;
     };
 
     [[nodiscard]] std::uint64_t Add(SentMessage message) {
@@ -57,13 +59,13 @@ class UnderWay {
     }
     // It arrived.
     [[nodiscard]] Counted Acked(std::uint64_t tag) {
-        const Place& place = counted_[tag];
-        if (place.keeps) {
+        const Counted counted = counted_[tag];
+        if (counted.keeps) {
             (void)Take(tag);
         } else {
             free_.push_back(static_cast<std::uint32_t>(tag));
         }
-        return {place.transaction, place.redelivered};
+        return counted;
     }
     [[nodiscard]] SentMessage Take(std::uint64_t tag) {
         SentMessage message = std::move(messages_[tag]);
@@ -75,21 +77,13 @@ class UnderWay {
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
   private:
-    // Beside the messages, so that an acknowledgement does not fetch a whole one from memory that
-    // was written tens of thousands of messages ago.
-    struct Place {
-        std::uint64_t transaction = 0;
-        std::int32_t redelivered = -1;
-        bool keeps = false;
-    };
-
     static std::size_t Weight(const KeptMessage* kept) {
         return kept == nullptr ? 0
                                : kept->event->bytes() + kept->topic.size() + kept->key.size() +
                                      sizeof(KeptMessage);
     }
 
-    std::vector<Place> counted_;  // as `messages_`
+    std::vector<Counted> counted_;  // as `messages_`
     std::vector<SentMessage> messages_;
     std::vector<std::uint32_t> free_;
     std::size_t bytes_ = 0;

@@ -48,39 +48,26 @@ bool Attach(dsm_handle handle, Lines* lines) {
     return true;
 }
 
-// Waits for the next order; nothing: it is time to go.
-bool Receive(Lines* lines, const char** bytes, std::size_t* length) {
+// Tries until the other side is there to take or give; false: it is time to go.
+template <typename Attempt>
+bool Retry(const Attempt& attempt) {
     while (!worker::StopRequested()) {
-        Size size = 0;
-        void* data = nullptr;
-        switch (shm_mq_receive(lines->orders, &size, &data, true)) {
-            case SHM_MQ_SUCCESS:
-                *bytes = static_cast<const char*>(data);
-                *length = size;
-                return true;
-            case SHM_MQ_WOULD_BLOCK:
-                worker::Wait(kIdleMs);
-                break;
-            default:
-                return false;
+        const shm_mq_result result = attempt();
+        if (result != SHM_MQ_WOULD_BLOCK) {
+            return result == SHM_MQ_SUCCESS;
         }
+        worker::Wait(kIdleMs);
     }
     return false;
 }
 
+// The next order.
+bool Receive(Lines* lines, Size* length, void** bytes) {
+    return Retry([=]() { return shm_mq_receive(lines->orders, length, bytes, true); });
+}
+
 bool Send(Lines* lines, const char* bytes, std::size_t length) {
-    while (!worker::StopRequested()) {
-        switch (shm_mq_send(lines->answers, length, bytes, true, true)) {
-            case SHM_MQ_SUCCESS:
-                return true;
-            case SHM_MQ_WOULD_BLOCK:
-                worker::Wait(kIdleMs);
-                break;
-            default:
-                return false;
-        }
-    }
-    return false;
+    return Retry([=]() { return shm_mq_send(lines->answers, length, bytes, true, true); });
 }
 
 model::ChunkAnswer Answer(ChunkReader& reader, const model::ChunkOrder& order) {
@@ -135,14 +122,14 @@ void ReadChunks(dsm_handle handle, const ReaderStart& start) {
         pg::ValueOrThrow(pipeline::ParseSnapshotOptions(definition.options_json));
     ChunkReader reader(definition, options.chunk_rows);
     for (;;) {
-        const char* bytes = nullptr;
-        std::size_t length = 0;
+        Size length = 0;
+        void* bytes = nullptr;
         const bool ordered =
-            pg::Call([&lines, &bytes, &length]() { return Receive(&lines, &bytes, &length); });
+            pg::Call([&lines, &length, &bytes]() { return Receive(&lines, &length, &bytes); });
         if (!ordered) {
             return;
         }
-        const auto order = model::DecodeOrder({bytes, length});
+        const auto order = model::DecodeOrder({static_cast<const char*>(bytes), length});
         if (!order) {
             pg::Throw(core::kInternalError, "an order to read existing rows is broken");
         }

@@ -10,17 +10,17 @@ namespace {
 // In a message's opaque pointer: its value is stored in Payloads.
 constexpr std::uint64_t kStored = 1ULL << 63;
 
-void* Opaque(std::uint64_t tag) {
-    // librdkafka hands the pointer back and never follows it.
-    return reinterpret_cast<void*>(  // NOLINT(performance-no-int-to-ptr)
-        static_cast<std::uintptr_t>(tag));
-}
-
 std::uint64_t TagOf(const rd_kafka_message_t& message) {
     return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(message._private));
 }
 
 }  // namespace
+
+void* Batch::Opaque(std::uint64_t tag) {
+    // librdkafka hands the pointer back and never follows it.
+    return reinterpret_cast<void*>(  // NOLINT(performance-no-int-to-ptr)
+        static_cast<std::uintptr_t>(tag));
+}
 
 Batch::Batch(std::shared_ptr<Payloads> payloads, std::size_t message_max)
     : payloads_(std::move(payloads)), largest_(std::min(Payloads::kLargest, message_max / 2)) {}

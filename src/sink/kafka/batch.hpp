@@ -40,6 +40,8 @@ class Batch {
     // the queue is full, or the producer cannot go on.
     rd_kafka_resp_err_t HandOver(rd_kafka_topic_t* topic, std::vector<Refused>* refused);
 
+    // What a message that is produced alone carries, for Reported.
+    static void* Opaque(std::uint64_t tag);
     // The tag of a reported message, whose value is given up if it came from here.
     std::uint64_t Reported(const rd_kafka_message_t* message);
 

@@ -71,8 +71,9 @@ class KafkaTransport final : public Transport {
     [[nodiscard]] std::size_t MessageMax() const;
     core::Result<rd_kafka_topic_t*> Topic(std::string_view name);
     core::Result<SendResult> SendAlone(const OutgoingMessage& message);
-    // True: nothing waits in the batch.
-    core::Result<bool> HandOver();
+    // kQueued: nothing waits in the batch.
+    core::Result<SendResult> HandOver();
+    core::Result<SendResult> MeetFatal();
     rd_kafka_resp_err_t Produce(rd_kafka_topic_t* topic, const OutgoingMessage& message);
     void OnReports(rd_kafka_event_t* event, AckHandler& handler);
     core::Status OnError(rd_kafka_event_t* event);
@@ -83,9 +84,10 @@ class KafkaTransport final : public Transport {
     Redactor redactor_;
     std::unique_ptr<Client> producer_;
     Batch batch_;  // of last_topic_
-    std::vector<Batch::Refused> refused_;
-    // Queued behind a failure that is not reported yet.
-    std::vector<std::pair<std::uint64_t, core::Error>> taken_back_;
+    using Failures = std::vector<std::pair<std::uint64_t, core::Error>>;
+    static void Tell(Failures& failures, AckHandler& handler);
+    Failures refused_;     // not taken from the batch
+    Failures taken_back_;  // queued behind a failure that is not reported yet
     bool cause_told_ = false;
     // Destroyed before the producer, as librdkafka demands.
     std::unordered_map<std::string, TopicPtr, TextHash, std::equal_to<>> topics_;
@@ -114,12 +116,9 @@ core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
     const bool other_topic = last_topic_ == nullptr || message.destination != last_topic_name_;
     const bool alone = !batch_.Takes(message);
     if (other_topic || alone || batch_.full()) {
-        auto empty = HandOver();
-        if (!empty.ok()) {
-            return empty.TakeStatus();
-        }
-        if (!*empty) {
-            return SendResult::kFull;
+        auto handed = HandOver();
+        if (!handed.ok() || *handed == SendResult::kFull) {
+            return handed;
         }
     }
     if (other_topic) {
@@ -141,16 +140,21 @@ core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
     return SendResult::kQueued;
 }
 
-core::Result<bool> KafkaTransport::HandOver() {
-    switch (batch_.HandOver(last_topic_, &refused_)) {
-        case RD_KAFKA_RESP_ERR_NO_ERROR:
-            return true;
-        case RD_KAFKA_RESP_ERR__FATAL:
-            // Poll() will say which message failed and why.
-            return StoppedBehindAFailure() ? core::Result<bool>(false) : FatalError();
-        default:
-            return false;
+core::Result<SendResult> KafkaTransport::HandOver() {
+    std::vector<Batch::Refused> refused;
+    const rd_kafka_resp_err_t code = batch_.HandOver(last_topic_, &refused);
+    for (const Batch::Refused& message : refused) {
+        refused_.emplace_back(message.tag, MessageError(message.code, {last_topic_name_, {}, 0}));
     }
+    if (code == RD_KAFKA_RESP_ERR__FATAL) {
+        return MeetFatal();
+    }
+    return code == RD_KAFKA_RESP_ERR_NO_ERROR ? SendResult::kQueued : SendResult::kFull;
+}
+
+// Behind a failure Poll() will say which message failed and why.
+core::Result<SendResult> KafkaTransport::MeetFatal() {
+    return StoppedBehindAFailure() ? core::Result<SendResult>(SendResult::kFull) : FatalError();
 }
 
 core::Result<SendResult> KafkaTransport::SendAlone(const OutgoingMessage& message) {
@@ -161,8 +165,7 @@ core::Result<SendResult> KafkaTransport::SendAlone(const OutgoingMessage& messag
         case RD_KAFKA_RESP_ERR__QUEUE_FULL:
             return SendResult::kFull;
         case RD_KAFKA_RESP_ERR__FATAL:
-            return StoppedBehindAFailure() ? core::Result<SendResult>(SendResult::kFull)
-                                           : FatalError();
+            return MeetFatal();
         default:
             return core::Status(
                 MessageError(code, {message.destination, message.key, message.value.size()}));
@@ -183,9 +186,7 @@ rd_kafka_resp_err_t KafkaTransport::Produce(rd_kafka_topic_t* topic,
     void* value = pointer(message.has_value, message.value);
     const std::size_t key_size = message.has_key ? message.key.size() : 0;
     const std::size_t value_size = message.has_value ? message.value.size() : 0;
-    // librdkafka hands the pointer back and never follows it.
-    auto* opaque = reinterpret_cast<void*>(  // NOLINT(performance-no-int-to-ptr)
-        static_cast<std::uintptr_t>(message.tag));
+    void* opaque = Batch::Opaque(message.tag);
 
     if (message.headers.empty()) {
         if (rd_kafka_produce(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_COPY, value, value_size,
@@ -252,10 +253,8 @@ core::Status KafkaTransport::Poll(AckHandler& handler) {
     if (auto handed = HandOver(); !handed.ok()) {
         return handed.TakeStatus();
     }
-    for (const Batch::Refused& message : std::exchange(refused_, {})) {
-        --unreported_;
-        handler.OnFailure(message.tag, MessageError(message.code, {last_topic_name_, {}, 0}));
-    }
+    unreported_ -= refused_.size();
+    Tell(refused_, handler);
     return core::Status::Ok();
 }
 
@@ -287,12 +286,16 @@ void KafkaTransport::OnReports(rd_kafka_event_t* event, AckHandler& handler) {
         handler.OnFailure(tag, error);
     }
     if (cause_told_) {
-        for (const auto& [tag, error] : std::exchange(taken_back_, {})) {
-            handler.OnFailure(tag, error);
-        }
+        Tell(taken_back_, handler);
     }
     if (delivered && !health_.last_error.empty()) {
         ClearHealth();
+    }
+}
+
+void KafkaTransport::Tell(Failures& failures, AckHandler& handler) {
+    for (const auto& [tag, error] : std::exchange(failures, {})) {
+        handler.OnFailure(tag, error);
     }
 }
 
