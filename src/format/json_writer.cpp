@@ -56,6 +56,11 @@ void JsonWriter::Grow(std::size_t bytes) {
     capacity_ = capacity;
 }
 
+// Not inline, or compilers take it for a copy of more than short pieces have.
+void JsonWriter::CopyLong(char* to, const char* from, std::size_t size) {
+    std::memcpy(to, from, size);
+}
+
 void JsonWriter::Escaped(std::string_view text) {
     Ensure(text.size());
     const char* next = text.data();

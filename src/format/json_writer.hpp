@@ -32,7 +32,7 @@ class JsonWriter {
 
     void Raw(std::string_view text) {
         Ensure(text.size());
-        std::memcpy(data_.get() + size_, text.data(), text.size());
+        Copy(data_.get() + size_, text.data(), text.size());
         size_ += text.size();
     }
     void Raw(char c) {
@@ -91,6 +91,33 @@ class JsonWriter {
         }
     }
     void Grow(std::size_t bytes);
+    // Most pieces of a message are short, and most lengths are not known when this is compiled: two
+    // copies that overlap cost less than a call.
+    static void Copy(char* to, const char* from, std::size_t size) {
+        if (size > 32) {
+            CopyLong(to, from, size);
+        } else if (size >= 16) {
+            CopyEnds<16>(to, from, size);
+        } else if (size >= 8) {
+            CopyEnds<8>(to, from, size);
+        } else if (size >= 4) {
+            CopyEnds<4>(to, from, size);
+        } else if (size != 0) {
+            to[size / 2] = from[size / 2];
+            to[0] = from[0];
+            to[size - 1] = from[size - 1];
+        }
+    }
+    static void CopyLong(char* to, const char* from, std::size_t size);
+    template <std::size_t kBytes>
+    static void CopyEnds(char* to, const char* from, std::size_t size) {
+        char first[kBytes];
+        char last[kBytes];
+        std::memcpy(first, from, kBytes);
+        std::memcpy(last, from + size - kBytes, kBytes);
+        std::memcpy(to, first, kBytes);
+        std::memcpy(to + size - kBytes, last, kBytes);
+    }
     // Writes the character at `text` that does not stand for itself; returns its length, at
     // least 1.
     std::size_t Special(std::string_view text);

@@ -213,6 +213,26 @@ TEST(Debezium, HasTheEnvelope) {
         "transaction": null, "op": "c"})"));
 }
 
+// Events of a transaction share what stands behind the source block: never another one's operation,
+// and times that agree and do not run backwards.
+TEST(Debezium, EventsThatShareAnEndKeepTheirOperation) {
+    Session session("debezium");
+    session.Must(Orders());
+    std::int64_t before = 0;
+    for (int i = 0; i < 100; ++i) {
+        const bool insert = i % 7 != 3;
+        session.Must(insert ? Insert(1, kRow) : Update(1, kRow));
+        const json value = json::parse(session.One().value);
+        EXPECT_EQ(value["op"], insert ? "c" : "u") << i;
+        EXPECT_TRUE(value["transaction"].is_null());
+        const auto now = value["ts_us"].get<std::int64_t>();
+        EXPECT_EQ(value["ts_ms"], now / 1000);
+        EXPECT_EQ(value["ts_ns"], now * 1000);
+        EXPECT_GE(now, before);
+        before = now;
+    }
+}
+
 TEST(Debezium, SplitsAKeyChange) {
     Session session("debezium");
     session.Must(Orders());

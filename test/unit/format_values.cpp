@@ -301,6 +301,23 @@ std::string Debezium(core::Oid oid, std::string_view text, std::int32_t typmod =
     return DebeziumOf(*Builtin(oid), text, typmod, options);
 }
 
+// Each character of a time stamp replaced by each other one: what is not of the usual form does not
+// pass for it.
+TEST(DebeziumValue, OnlyPlainTimestampsAreTakenByTheirPlaces) {
+    const std::string plain = "2024-01-15 08:30:09.5+00";
+    for (std::size_t i = 0; i < 19; ++i) {
+        for (char c = ' '; c < 0x7f; ++c) {
+            std::string text = plain;
+            text[i] = c;
+            const bool digit = plain[i] >= '0' && plain[i] <= '9';
+            const bool same_form = digit ? c >= '0' && c <= '9' : c == plain[i];
+            std::string expected =
+                '"' + text.substr(0, 10) + 'T' + text.substr(11, 10) + "00000Z\"";
+            EXPECT_EQ(Debezium(core::kTimestamptzOid, text) == expected, same_form) << text;
+        }
+    }
+}
+
 TEST(DebeziumValue, FollowsTheConnectorsTypeMap) {
     using namespace core;
     const std::int32_t numeric_5_2 = (5 << 16 | 2) + 4;

@@ -1,6 +1,7 @@
 #include "format/debezium/decimal.hpp"
 
 #include <algorithm>
+#include <bit>
 
 namespace bitvelocity::format::debezium {
 
@@ -91,22 +92,24 @@ bool DecimalEncoder::Split(std::string_view text) {
            std::all_of(digits_.begin(), digits_.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-void DecimalEncoder::Small() {
-    std::int64_t value = 0;
-    for (const char c : digits_) {
-        value = value * 10 + (c - '0');
+// Bits of the magnitude and one for the sign: so many bytes, most significant first.
+void DecimalEncoder::PutSmall(std::int64_t value) {
+    const auto magnitude = static_cast<std::uint64_t>(value < 0 ? ~value : value);
+    const int size = std::bit_width(magnitude) / 8 + 1;
+    char bytes[sizeof(value)];
+    for (int i = 0; i < size; ++i) {
+        bytes[i] = static_cast<char>(value >> (8 * (size - 1 - i)));
     }
-    value = negative_ ? -value : value;
-    bytes_.resize(sizeof(value));
-    for (std::size_t i = 0; i < sizeof(value); ++i) {
-        bytes_[sizeof(value) - 1 - i] = static_cast<char>(value >> (8 * i));
-    }
-    DropRepeatedSigns(bytes_);
+    bytes_.assign(bytes, static_cast<std::size_t>(size));
 }
 
 void DecimalEncoder::Convert() {
     if (digits_.size() <= kSmallDigits) [[likely]] {
-        return Small();
+        std::int64_t value = 0;
+        for (const char c : digits_) {
+            value = value * 10 + (c - '0');
+        }
+        return PutSmall(negative_ ? -value : value);
     }
     ToLimbs(digits_, limbs_);
     bytes_.assign(1, '\0');  // room for the sign
@@ -121,7 +124,37 @@ void DecimalEncoder::Convert() {
     DropRepeatedSigns(bytes_);
 }
 
+bool DecimalEncoder::FixedSmall(std::string_view text, std::int32_t scale) {
+    const bool negative = !text.empty() && text.front() == '-';
+    text.remove_prefix(negative ? 1 : 0);
+    if (text.empty() || text.size() > kSmallDigits) {
+        return false;
+    }
+    std::int64_t value = 0;
+    const char* point = nullptr;
+    const char* const end = text.data() + text.size();
+    for (const char* next = text.data(); next != end; ++next) {
+        const auto digit = static_cast<unsigned char>(*next - '0');
+        if (digit <= 9) {
+            value = value * 10 + digit;
+        } else if (*next == '.' && point == nullptr && next != text.data()) {
+            point = next;
+        } else {
+            return false;
+        }
+    }
+    if ((point == nullptr ? 0 : end - point - 1) != scale) {
+        return false;
+    }
+    PutSmall(negative ? -value : value);
+    scale_ = scale;
+    return true;
+}
+
 bool DecimalEncoder::Fixed(std::string_view text, std::int32_t scale) {
+    if (FixedSmall(text, scale)) [[likely]] {
+        return true;
+    }
     if (!Split(text)) {
         return false;
     }

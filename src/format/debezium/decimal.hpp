@@ -27,9 +27,11 @@ class DecimalEncoder {
     [[nodiscard]] std::int32_t scale() const { return scale_; }
 
   private:
+    // Of a number of few digits, with none to cut off. False: not such a one.
+    bool FixedSmall(std::string_view text, std::int32_t scale);
     bool Split(std::string_view text);
     void Convert();
-    void Small();
+    void PutSmall(std::int64_t value);
 
     bool negative_ = false;
     std::int32_t scale_ = 0;  // how many of digits_ are behind the point
