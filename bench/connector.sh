@@ -6,7 +6,8 @@ peak_peer=0
 peer_sampler=
 export BV_CONNECT_HEAP=2g BV_CONNECT_JAVA=-XX:+UseG1GC BV_CONNECT_TOPICS=true
 
-# start_peer NAME TABLE...: a connector of these tables; returns when its slot is active.
+# start_peer NAME TABLE...: a connector of these tables; returns when its slot is active. Its producer lingers
+# $connector_linger_ms.
 start_peer() {
     local name=$1 list=() table deadline=$((SECONDS + 90))
     shift
@@ -38,7 +39,7 @@ decimal.handling.mode=precise
 poll.interval.ms=5
 max.batch.size=8192
 max.queue.size=32768
-producer.override.linger.ms=5
+producer.override.linger.ms=${connector_linger_ms:-5}
 producer.override.batch.size=262144
 producer.override.compression.type=lz4
 topic.creation.default.replication.factor=1

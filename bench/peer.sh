@@ -211,17 +211,11 @@ tpcb_ours() {
     sql -c "SELECT bitvelocity.drop_stream('tpcb')" >/dev/null
 }
 
-# Processor seconds for 1,000 transactions of pgbench's TPC-B at one rate, the other side away: the stream's two
-# processes; the connector's process and its walsender. The connector's producer waits 5 ms for more; the stream sends
-# at once, and is measured with the connector's setting as well.
-tpcb() {
-    local run at_once lingering peer=() done_before cpu costs
-    pgbench -i -q -s 10 >/dev/null 2>&1 || fail "pgbench -i"
-    tpcb_ours ''
-    at_once=("${costs[@]}")
-    tpcb_ours ', "kafka.linger.ms": "5"'
-    lingering=("${costs[@]}")
-    start_peer tpcb pgbench_accounts pgbench_tellers pgbench_branches pgbench_history
+# tpcb_peer LINGER_MS: the same of the connector, whose producer lingers so long.
+tpcb_peer() {
+    local run cpu done_before
+    costs=()
+    connector_linger_ms=$1 start_peer tpcb pgbench_accounts pgbench_tellers pgbench_branches pgbench_history
     for run in $(seq 0 "$runs"); do
         cpu=$(cpu_seconds $(peer_pids))
         tpcb_load
@@ -230,18 +224,37 @@ tpcb() {
             done_before=$(topic_end peer.public.pgbench_history)
             sleep 1
         done
-        [ "$run" = 0 ] || peer+=("$(tpcb_cost "$cpu" $(peer_pids))")
+        [ "$run" = 0 ] || costs+=("$(tpcb_cost "$cpu" $(peer_pids))")
     done
     stop_peer
-    say "TPC-B at ${TPCB_RATE:-300} transactions/s, processor seconds for 1,000 transactions: ours ${lingering[*]} (linger 5 ms), ${at_once[*]} (at once); Debezium ${peer[*]}"
-    at_once=$(printf '%s\n' "${at_once[@]}" | median)
-    lingering=$(printf '%s\n' "${lingering[@]}" | median)
-    peer=$(printf '%s\n' "${peer[@]}" | median)
-    figure tpcb_cpu "$lingering" s
-    figure tpcb_cpu_at_once "$at_once" s
-    figure peer_tpcb_cpu "$peer" s
-    figure tpcb_cpu_ratio "$(ratio_of "$peer" "$lingering")" ratio
-    figure tpcb_cpu_ratio_at_once "$(ratio_of "$peer" "$at_once")" ratio
+}
+
+# Processor seconds for 1,000 transactions of pgbench's TPC-B at one rate, the other side away: the stream's two
+# processes; the connector's process and its walsender. Twice: both as quick as they can be, and both lingering, as one
+# runs them whose consumers do not mind.
+tpcb() {
+    local linger=${TPCB_LINGER_MS:-50} mode ours costs
+    pgbench -i -q -s 10 >/dev/null 2>&1 || fail "pgbench -i"
+    for mode in quick lingering; do
+        if [ "$mode" = quick ]; then
+            tpcb_ours ''
+            ours=("${costs[@]}")
+            tpcb_peer 5
+        else
+            tpcb_ours ", \"linger_ms\": $linger"
+            ours=("${costs[@]}")
+            tpcb_peer "$linger"
+        fi
+        say "TPC-B at ${TPCB_RATE:-300} transactions/s, $mode, processor seconds for 1,000 transactions: ours ${ours[*]}; Debezium ${costs[*]}"
+        tpcb_figures "$([ "$mode" = quick ] && echo _quick)" "$(printf '%s\n' "${ours[@]}" | median)" "$(printf '%s\n' "${costs[@]}" | median)"
+    done
+}
+
+# tpcb_figures SUFFIX OURS PEER
+tpcb_figures() {
+    figure "tpcb_cpu$1" "$2" s
+    figure "peer_tpcb_cpu$1" "$3" s
+    figure "tpcb_cpu_ratio$1" "$(ratio_of "$3" "$2")" ratio
 }
 
 # tpcb_cost SECONDS_BEFORE PID...

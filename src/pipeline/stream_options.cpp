@@ -30,6 +30,8 @@ constexpr std::string_view kHeaderNames[kHeaderKinds] = {
     "ordinal",  "part",     "operation", "correlation_id", "traceparent",
 };
 constexpr const char* kOnError = "on_error";
+constexpr const char* kLinger = "linger_ms";
+constexpr std::int64_t kLongestLingerMs = 1000;
 constexpr const char* kLetterTopic = "dead_letter.topic";
 // Nobody looks at the clock more often while nothing happens.
 constexpr std::int64_t kShortestHeartbeatMs = 1000;
@@ -218,6 +220,19 @@ core::Status ReadOnError(const json& value, PoisonOptions& poison) {
     return core::Status::Ok();
 }
 
+core::Result<std::int64_t> ReadLinger(const json& object) {
+    const auto found = object.find(kLinger);
+    if (found == object.end()) {
+        return 0;
+    }
+    if (!found->is_number_integer() || *found < 0 || *found > kLongestLingerMs) {
+        return Invalid(
+            "invalid value for option \"" + std::string(kLinger) + "\": " + found->dump(),
+            "Milliseconds, from 0 to " + std::to_string(kLongestLingerMs) + ".");
+    }
+    return found->get<std::int64_t>();
+}
+
 core::Result<PoisonOptions> ReadPoison(std::string_view sink, const json& object) {
     PoisonOptions poison;
     if (object.contains(kOnError)) {
@@ -340,6 +355,14 @@ core::Result<PoisonOptions> ParsePoisonOptions(std::string_view sink,
     return ReadPoison(sink, *object);
 }
 
+core::Result<std::int64_t> ParseLinger(const std::string& options_json) {
+    auto object = ParseObject(options_json);
+    if (!object.ok()) {
+        return object.TakeStatus();
+    }
+    return ReadLinger(*object);
+}
+
 sink::registry::HttpOptions MakeRegistryOptions(const sink::ConnectionProperties& connection) {
     sink::registry::HttpOptions result;
     std::copy_if(connection.begin(), connection.end(), std::back_inserter(result.properties),
@@ -398,7 +421,7 @@ core::Status ValidateStreamOptions(const std::string& sink, const std::string& f
     std::set<std::string> known = format::EncoderOptionNames(format);
     known.insert(GuardOptionNames().begin(), GuardOptionNames().end());
     known.insert(SnapshotOptionNames().begin(), SnapshotOptionNames().end());
-    known.insert({"tables", kOnError, kLetterTopic});
+    known.insert({"tables", kOnError, kLetterTopic, kLinger});
     if (broker) {
         known.insert(ShapingNames().begin(), ShapingNames().end());
     }
@@ -409,6 +432,10 @@ core::Status ValidateStreamOptions(const std::string& sink, const std::string& f
     auto snapshot = ParseSnapshotOptions(options_json);
     if (!snapshot.ok()) {
         return snapshot.TakeStatus();
+    }
+    auto linger = ReadLinger(*object);
+    if (!linger.ok()) {
+        return linger.TakeStatus();
     }
     for (const auto& [name, value] : object->items()) {
         if (known.contains(name) || (broker && name.starts_with(kPropertyPrefix))) {

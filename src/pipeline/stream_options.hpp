@@ -75,6 +75,10 @@ struct BrokerOptions {
 [[nodiscard]] core::Result<PoisonOptions> ParsePoisonOptions(std::string_view sink,
                                                              const std::string& options_json);
 
+// linger_ms, of any sink: after a batch the stream takes up new changes at the earliest so many
+// milliseconds later; 0 to 1000.
+[[nodiscard]] core::Result<std::int64_t> ParseLinger(const std::string& options_json);
+
 [[nodiscard]] bool MatchesMessage(std::span<const std::string> patterns, std::string_view prefix);
 // Whether the parser has to hand out logical messages at all.
 [[nodiscard]] bool WantsMessages(const BrokerOptions& options);

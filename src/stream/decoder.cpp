@@ -7,6 +7,7 @@
 #include "pg/settings.hpp"
 #include "pg/slot_compat.hpp"
 #include "pg/spi.hpp"
+#include "pipeline/stream_options.hpp"
 #include "wal/frame.hpp"
 #include "worker/loop.hpp"
 #include "pg/postgres.hpp"
@@ -31,6 +32,8 @@ constexpr std::int64_t kIdleMs = 100;
 constexpr std::int64_t kProgressUs = 10'000;
 constexpr std::int64_t kConfirmUs = 1'000'000;
 constexpr std::uint32_t kLookEvery = 64;
+// While it lingers the decoder looks this often whether it should stop.
+constexpr std::int64_t kLingerSliceMs = 20;
 // pgoutput keeps about 3.5 KB for every published table it ever saw; past this the process starts
 // anew.
 constexpr std::size_t kRecycleBytes = 64UL * 1024 * 1024;
@@ -50,6 +53,7 @@ struct Decoding {
     std::int64_t announced_us;
     std::int64_t confirmed_us;
     std::int64_t recycled_us;
+    std::int64_t linger_ms;
 };
 
 Decoding g_decoding;
@@ -177,6 +181,18 @@ void Sleep(XLogRecPtr flushed_before, std::int64_t timeout_ms) {
     entry->decoder_sleeping.store(false);
 }
 
+// What is committed meanwhile comes in one batch: one wake-up of every process and thread on the
+// way, and one request a partition, instead of one a transaction. A lone transaction never waits.
+void Linger() {
+    const Entry* entry = g_decoding.entry;
+    for (std::int64_t left = g_decoding.linger_ms; left > 0; left -= kLingerSliceMs) {
+        if (entry->stop.load() || entry->drain_until_us.load() != 0 || worker::StopRequested()) {
+            return;
+        }
+        worker::Pause(std::min(left, kLingerSliceMs));
+    }
+}
+
 // With synchronous_commit = off the record is only inserted; without this flush it would wait for
 // the WAL writer (about 200 ms).
 void FlushAsynchronousCommits() {
@@ -281,6 +297,7 @@ void DecodeUntilStopped() {
         if (worker::Now() - g_decoding.announced_us > kProgressUs) {
             Announce(context->reader->EndRecPtr);
         }
+        const bool read_some = !caught_up;
         // Said before it is sent: who takes the batch need not wait for more.
         caught_up = true;
         entry->caught_up.store(true);
@@ -288,6 +305,9 @@ void DecodeUntilStopped() {
         Confirm(false);
         if (WantsRecycling()) {
             return;
+        }
+        if (read_some) {
+            Linger();
         }
         // A position that is not yet announced is soon.
         const bool unsaid = context->reader->EndRecPtr > g_decoding.announced;
@@ -417,6 +437,7 @@ void DecoderMain(const worker::ServiceStart& start) {
         if (!entry->may_decode.load()) {
             return;
         }
+        g_decoding.linger_ms = pg::ValueOrThrow(pipeline::ParseLinger(definition.options_json));
         const std::string publications = PublicationList(definition);
         const std::string slot = definition.slot_name;
         pg::Call([entry, names = publications.c_str(), slot_name = slot.c_str()]() {

@@ -33,6 +33,10 @@ constexpr std::int64_t kDrainMs = 20;
 // A transport that could not send what it was asked to flush (a new topic, a lost connection) is
 // asked again.
 constexpr std::int64_t kUnsettledMs = 20;
+// Acknowledgements that come while nothing else is to do are taken in one go, so much later at
+// most, or with the next batch where the stream lingers: nobody is woken for each.
+constexpr std::int64_t kAcknowledgeMs = 5;
+constexpr std::int64_t kLongestAcknowledgeMs = 50;
 // How long an empty queue is no pause yet while the decoder is behind.
 constexpr std::int64_t kMoreSoonMs = 1;
 
@@ -77,6 +81,7 @@ class Delivery final : public sink::Waiter {
     core::Lsn published_;
     bool drained_ = false;
     std::string reported_error_;
+    std::int64_t linger_ms_ = 0;
     std::uint64_t rate_rows_ = 0;
     std::int64_t rate_since_us_ = 0;
 };
@@ -96,6 +101,7 @@ void Delivery::Load(std::int64_t stream_id) {
 }
 
 void Delivery::OpenSink() {
+    linger_ms_ = pg::ValueOrThrow(pipeline::ParseLinger(definition_.options_json));
     const std::vector<pipeline::TableShape> shapes = LoadShapes(definition_);
     if (std::any_of(shapes.begin(), shapes.end(),
                     [](const auto& shape) { return !shape.ColumnNames().empty(); })) {
@@ -407,6 +413,7 @@ void Delivery::Deliver() {
     entry_->redrive.store(true);  // what was asked for before
     rate_since_us_ = worker::Now();
     std::int64_t empty_since_us = 0;
+    bool fed = false;  // since the last wait
     for (;;) {
         NoteStop();
         const char* bytes = nullptr;
@@ -428,6 +435,7 @@ void Delivery::Deliver() {
             (void)StepSnapshots();
             pg::Call([]() { CHECK_FOR_INTERRUPTS(); });
             empty_since_us = 0;
+            fed = true;
             continue;
         }
         // An empty queue in the middle of a backlog only says that this process is the faster one:
@@ -443,16 +451,22 @@ void Delivery::Deliver() {
         ServeDrain();
         ServeRedrive();
         std::int64_t timeout = kMoreSoonMs;
+        int fd = sink_->wake_fd();
         if (idle && entry_->drain_until_us.load() != 0) {
             timeout = kDrainMs;
+        } else if (idle && sink_->settled()) {
+            timeout = kIdleMs;
         } else if (idle) {
-            timeout = sink_->settled() ? kIdleMs : kUnsettledMs;
+            timeout =
+                fed ? std::clamp(linger_ms_, kAcknowledgeMs, kLongestAcknowledgeMs) : kUnsettledMs;
+            fd = fed ? -1 : fd;
         }
+        fed = false;
         const std::int64_t soon = StepSnapshots();
         if (soon >= 0) {
             timeout = std::min(timeout, soon);
         }
-        pg::Call([fd = sink_->wake_fd(), timeout]() { worker::Wait(timeout, fd); });
+        pg::Call([fd, timeout]() { worker::Wait(timeout, fd); });
     }
 }
 

@@ -18,6 +18,9 @@ void PrepareSignals();
 // the configuration was reloaded. May ereport (longjmp): inside pg::Call where destructors are
 // alive. A query cancel outside a transaction has nothing to cancel and is ignored.
 bool Wait(std::int64_t timeout_ms, int fd = -1);
+// As Wait, but the latch wakes nobody, and who sets it pays for no signal: for work that is better
+// done later in one go. A stop is seen afterwards, so keep it short.
+void Pause(std::int64_t milliseconds);
 // The wait set keeps `fd` between calls: call this before closing a descriptor given to Wait.
 void ForgetDescriptor();
 

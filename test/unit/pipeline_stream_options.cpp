@@ -66,6 +66,20 @@ TEST(StreamOptions, RefusesHeartbeatsThatAreNone) {
     Refusal("bronze", "event", R"({"heartbeat_interval": 1000})");
 }
 
+TEST(StreamOptions, EverySinkMayLinger) {
+    for (const char* sink : {"kafka", "bronze", "memory"}) {
+        EXPECT_TRUE(Accepts(sink, "event", R"({"linger_ms": 0})"));
+        EXPECT_TRUE(Accepts(sink, "event", R"({"linger_ms": 1000})"));
+        Refusal(sink, "event", R"({"linger_ms": 1001})");
+        Refusal(sink, "event", R"({"linger_ms": -1})");
+        Refusal(sink, "event", R"({"linger_ms": 0.5})");
+        EXPECT_NE(Refusal(sink, "event", R"({"linger_ms": "10"})").hint.find("0 to 1000"),
+                  std::string::npos);
+    }
+    EXPECT_EQ(*ParseLinger("{}"), 0);
+    EXPECT_EQ(*ParseLinger(R"({"linger_ms": 50, "topic": "x"})"), 50);
+}
+
 TEST(StreamOptions, RefusesUnknownNamesWithTheNearest) {
     EXPECT_NE(Refusal("kafka", "event", R"({"topik": "x"})").hint.find("\"topic\""),
               std::string::npos);
