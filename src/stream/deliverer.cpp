@@ -33,10 +33,10 @@ constexpr std::int64_t kDrainMs = 20;
 // A transport that could not send what it was asked to flush (a new topic, a lost connection) is
 // asked again.
 constexpr std::int64_t kUnsettledMs = 20;
-// Acknowledgements that come while nothing else is to do are taken in one go, so much later at
-// most, or with the next batch where the stream lingers: nobody is woken for each.
-constexpr std::int64_t kAcknowledgeMs = 5;
-constexpr std::int64_t kLongestAcknowledgeMs = 50;
+// Where the stream lingers, acknowledgements are taken with the next batch or so much later: nobody
+// is woken for each. A stream that does not takes them at once: until then the client is told to
+// flush, and its thread spins for messages that wait behind a request.
+constexpr std::int64_t kAcknowledgeMs = 50;
 // How long an empty queue is no pause yet while the decoder is behind.
 constexpr std::int64_t kMoreSoonMs = 1;
 
@@ -457,9 +457,9 @@ void Delivery::Deliver() {
         } else if (idle && sink_->settled()) {
             timeout = kIdleMs;
         } else if (idle) {
-            timeout =
-                fed ? std::clamp(linger_ms_, kAcknowledgeMs, kLongestAcknowledgeMs) : kUnsettledMs;
-            fd = fed ? -1 : fd;
+            const bool later = fed && linger_ms_ > 0;
+            timeout = later ? std::min(linger_ms_, kAcknowledgeMs) : kUnsettledMs;
+            fd = later ? -1 : fd;
         }
         fed = false;
         const std::int64_t soon = StepSnapshots();
