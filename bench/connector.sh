@@ -13,8 +13,9 @@ start_peer() {
     shift
     for table in "$@"; do
         list+=("public.$table")
-        sql -c "ALTER PUBLICATION peer ADD TABLE public.$table"
     done
+    # Set, not added: a second connector of the same tables finds them there.
+    sql -c "ALTER PUBLICATION peer SET TABLE $(IFS=, && echo "${list[*]}")"
     BV_CONNECT_PORT=$(free_port 18083)
     export BV_CONNECT_PORT
     mkdir -p "$bench/connect"

@@ -229,32 +229,28 @@ tpcb_peer() {
     stop_peer
 }
 
+# tpcb_both SUFFIX MORE_OPTIONS LINGER_MS: of our stream and of the connector; figures tpcb_cpuSUFFIX and so on.
+tpcb_both() {
+    local ours peer costs
+    tpcb_ours "$2"
+    ours=("${costs[@]}")
+    tpcb_peer "$3"
+    say "TPC-B at ${TPCB_RATE:-300} transactions/s, processor seconds for 1,000 transactions: ours${2:-, without a linger} ${ours[*]}; Debezium, linger $3 ms ${costs[*]}"
+    ours=$(printf '%s\n' "${ours[@]}" | median)
+    peer=$(printf '%s\n' "${costs[@]}" | median)
+    figure "tpcb_cpu$1" "$ours" s
+    figure "peer_tpcb_cpu$1" "$peer" s
+    figure "tpcb_cpu_ratio$1" "$(ratio_of "$peer" "$ours")" ratio
+}
+
 # Processor seconds for 1,000 transactions of pgbench's TPC-B at one rate, the other side away: the stream's two
 # processes; the connector's process and its walsender. Twice: both as quick as they can be, and both lingering, as one
 # runs them whose consumers do not mind.
 tpcb() {
-    local linger=${TPCB_LINGER_MS:-50} mode ours costs
+    local linger=${TPCB_LINGER_MS:-50}
     pgbench -i -q -s 10 >/dev/null 2>&1 || fail "pgbench -i"
-    for mode in quick lingering; do
-        if [ "$mode" = quick ]; then
-            tpcb_ours ''
-            ours=("${costs[@]}")
-            tpcb_peer 5
-        else
-            tpcb_ours ", \"linger_ms\": $linger"
-            ours=("${costs[@]}")
-            tpcb_peer "$linger"
-        fi
-        say "TPC-B at ${TPCB_RATE:-300} transactions/s, $mode, processor seconds for 1,000 transactions: ours ${ours[*]}; Debezium ${costs[*]}"
-        tpcb_figures "$([ "$mode" = quick ] && echo _quick)" "$(printf '%s\n' "${ours[@]}" | median)" "$(printf '%s\n' "${costs[@]}" | median)"
-    done
-}
-
-# tpcb_figures SUFFIX OURS PEER
-tpcb_figures() {
-    figure "tpcb_cpu$1" "$2" s
-    figure "peer_tpcb_cpu$1" "$3" s
-    figure "tpcb_cpu_ratio$1" "$(ratio_of "$3" "$2")" ratio
+    tpcb_both _quick '' 5
+    tpcb_both '' ", \"linger_ms\": $linger" "$linger"
 }
 
 # tpcb_cost SECONDS_BEFORE PID...
