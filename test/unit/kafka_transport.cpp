@@ -274,6 +274,56 @@ TEST(KafkaTransport, KeepsTheOrderOfBatchesAndOfWhatGoesAlone) {
     EXPECT_EQ(cluster.Read("u", 1).size(), kCount - sent.size());
 }
 
+// A batch names partitions itself: they are those that the client would have chosen, for every key,
+// from the first message on, at which nothing is known of the topic, and each keeps its order.
+void SendToPartitions(MockCluster& cluster, const char* topic, Properties properties,
+                      std::int32_t (*expected)(const rd_kafka_topic_t*, const void*, size_t,
+                                               std::int32_t, void*, void*)) {
+    constexpr int kPartitions = 5;
+    constexpr int kCount = 1500;
+    cluster.Topic(topic, kPartitions);
+    properties.emplace_back("bootstrap.servers", cluster.bootstraps());
+    auto transport = Make(std::move(properties));
+    ASSERT_NE(transport, nullptr);
+    Acks acks;
+    const auto key_of = [](int i) { return i % 37 == 0 ? "" : "key" + std::to_string(i % 100); };
+    for (int i = 0; i < kCount; ++i) {
+        const std::string value = std::to_string(i);
+        OutgoingMessage message = Numbered(static_cast<std::uint64_t>(i), value);
+        const std::string key = key_of(i);
+        message.key = key;
+        message.has_key = i % 41 != 0;
+        message.destination = topic;
+        SendAll(*transport, acks, message);
+        if (i == 200) {  // from here on the client knows the topic
+            ASSERT_TRUE(PollUntil(*transport, acks, [&] { return acks.acked.size() == 201; }));
+        }
+    }
+    ASSERT_TRUE(PollUntil(*transport, acks, [&] { return acks.acked.size() == kCount; }));
+    int last[kPartitions] = {-1, -1, -1, -1, -1};
+    const auto records = cluster.Read(topic, kPartitions);
+    ASSERT_EQ(records.size(), static_cast<std::size_t>(kCount));
+    for (const auto& record : records) {
+        const int number = std::stoi(record.value.value_or("-1"));
+        EXPECT_LT(last[record.partition], number);
+        last[record.partition] = number;
+        EXPECT_EQ(record.key.has_value(), number % 41 != 0);
+        if (record.key) {
+            EXPECT_EQ(*record.key, key_of(number));
+            EXPECT_EQ(record.partition, expected(nullptr, record.key->data(), record.key->size(),
+                                                 kPartitions, nullptr, nullptr));
+        }
+    }
+}
+
+TEST(KafkaTransport, ABatchGoesToThePartitionsOfItsKeys) {
+    MockCluster cluster;
+    SendToPartitions(cluster, "java", {}, rd_kafka_msg_partitioner_murmur2);
+    SendToPartitions(cluster, "other", {{"partitioner", "consistent"}},
+                     rd_kafka_msg_partitioner_consistent);
+    SendToPartitions(cluster, "more", {{"partitioner", "fnv1a"}}, rd_kafka_msg_partitioner_fnv1a);
+}
+
 // What does not fit waits, with everything behind it.
 TEST(KafkaTransport, AFullQueueReordersNothing) {
     MockCluster cluster;

@@ -33,8 +33,8 @@ void Batch::Add(const OutgoingMessage& message) {
     const std::string_view value = message.has_value ? message.value : std::string_view();
     const std::string_view key = message.has_key ? message.key : std::string_view();
     char* stored = payloads_->Store(value, key);
+    // The rest of it is zero, and librdkafka writes `err` alone.
     rd_kafka_message_t& added = messages_[count_];
-    added = {};
     // An absent key or value differs from an empty one by the pointer alone.
     added.payload = message.has_value ? stored : nullptr;
     added.len = value.size();
@@ -44,13 +44,35 @@ void Batch::Add(const OutgoingMessage& message) {
     stored_[count_++] = stored;
 }
 
-rd_kafka_resp_err_t Batch::HandOver(rd_kafka_topic_t* topic, std::vector<Refused>* refused) {
+void Batch::Produce(rd_kafka_topic_t* topic, const Partitions& partitions) {
+    rd_kafka_message_t* first = messages_.data() + first_;
+    const int count = static_cast<int>(count_ - first_);
+    if (!partitions.known()) {
+        (void)rd_kafka_produce_batch(topic, RD_KAFKA_PARTITION_UA, 0, first, count);
+        return;
+    }
+    if (rd_kafka_produce_batch(topic, RD_KAFKA_PARTITION_UA, 0, first, 1) != 1) {
+        // What refused it may not concern the others, unless there is no room.
+        if (first->err == RD_KAFKA_RESP_ERR__QUEUE_FULL || first->err == RD_KAFKA_RESP_ERR__FATAL) {
+            return;
+        }
+    }
+    for (rd_kafka_message_t* message = first + 1; message < first + count; ++message) {
+        message->partition =
+            message->key == nullptr
+                ? RD_KAFKA_PARTITION_UA
+                : partitions.Of({static_cast<const char*>(message->key), message->key_len});
+    }
+    (void)rd_kafka_produce_batch(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_PARTITION, first + 1,
+                                 count - 1);
+}
+
+rd_kafka_resp_err_t Batch::HandOver(rd_kafka_topic_t* topic, const Partitions& partitions,
+                                    std::vector<Refused>* refused) {
     if (empty()) {
         return RD_KAFKA_RESP_ERR_NO_ERROR;
     }
-    rd_kafka_message_t* messages = messages_.data() + first_;
-    (void)rd_kafka_produce_batch(topic, RD_KAFKA_PARTITION_UA, 0, messages,
-                                 static_cast<int>(count_ - first_));
+    Produce(topic, partitions);
     for (; first_ < count_; ++first_) {
         const rd_kafka_message_t& message = messages_[first_];
         const rd_kafka_resp_err_t code = message.err;

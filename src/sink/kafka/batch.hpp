@@ -1,7 +1,9 @@
 // Batch: messages of one topic that are handed to librdkafka at once, in order.
 //
 // A call for every message takes two clocks, a lock of the topic and a copy of the value each; one
-// for many takes the clocks and the lock once and leaves the values where they are. Messages with
+// for many takes the clocks and the lock once and leaves the values where they are. The first one
+// is placed by the client's partitioner, which tells how many partitions there are; the others then
+// name theirs, so that an order of keys changes its partitions at once or not. Messages with
 // headers, or large enough that the client might refuse one alone, are not for a batch. Deliverer,
 // main thread.
 #pragma once
@@ -14,6 +16,7 @@
 #include <memory>
 #include <vector>
 
+#include "sink/kafka/partitions.hpp"
 #include "sink/kafka/payloads.hpp"
 #include "sink/transport.hpp"
 
@@ -37,8 +40,9 @@ class Batch {
     // Copies it. Not when full.
     void Add(const OutgoingMessage& message);
     // RD_KAFKA_RESP_ERR_NO_ERROR: it is empty. Else why the first that is still here was not taken:
-    // the queue is full, or the producer cannot go on.
-    rd_kafka_resp_err_t HandOver(rd_kafka_topic_t* topic, std::vector<Refused>* refused);
+    // the queue is full, or the producer cannot go on. `partitions`: of the topic.
+    rd_kafka_resp_err_t HandOver(rd_kafka_topic_t* topic, const Partitions& partitions,
+                                 std::vector<Refused>* refused);
 
     // What a message that is produced alone carries, for Reported.
     static void* Opaque(std::uint64_t tag);
@@ -46,6 +50,8 @@ class Batch {
     std::uint64_t Reported(const rd_kafka_message_t* message);
 
   private:
+    void Produce(rd_kafka_topic_t* topic, const Partitions& partitions);
+
     std::shared_ptr<Payloads> payloads_;
     std::size_t largest_;
     std::array<rd_kafka_message_t, kMessages> messages_{};

@@ -44,14 +44,14 @@ struct Destruction {
     bool done = false;
 };
 
-bool DestroyWithin(rd_kafka_t* handle, std::shared_ptr<void> kept,
+bool DestroyWithin(rd_kafka_t* handle, std::vector<std::shared_ptr<void>> kept,
                    std::chrono::milliseconds limit) {
     auto state = std::make_shared<Destruction>();
     {
         const BlockedSignals blocked;
         std::thread([handle, state, kept = std::move(kept)]() mutable {
             rd_kafka_destroy(handle);
-            kept.reset();
+            kept.clear();
             const std::lock_guard lock(state->mutex);
             state->done = true;
             state->changed.notify_one();

@@ -11,6 +11,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "core/status.hpp"
 #include "sink/kafka/configuration.hpp"
@@ -40,7 +41,7 @@ class Client {
     }
 
     // Memory that its threads may read until they have ended.
-    void Keep(std::shared_ptr<void> memory) { kept_ = std::move(memory); }
+    void Keep(std::shared_ptr<void> memory) { kept_.push_back(std::move(memory)); }
 
   private:
     Client() = default;
@@ -48,7 +49,7 @@ class Client {
     rd_kafka_t* handle_ = nullptr;
     rd_kafka_queue_t* queue_ = nullptr;
     std::unique_ptr<Pusher> pusher_;
-    std::shared_ptr<void> kept_;
+    std::vector<std::shared_ptr<void>> kept_;
     int wake_fd_ = -1;
 };
 

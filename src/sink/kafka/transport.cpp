@@ -34,6 +34,15 @@ struct TopicDeleter {
 };
 using TopicPtr = std::unique_ptr<rd_kafka_topic_t, TopicDeleter>;
 
+struct TopicConfDeleter {
+    void operator()(rd_kafka_topic_conf_t* conf) const { rd_kafka_topic_conf_destroy(conf); }
+};
+
+struct Topic {
+    TopicPtr handle;
+    std::shared_ptr<Partitions> partitions;  // kept by the client as well
+};
+
 struct EventDeleter {
     void operator()(rd_kafka_event_t* event) const { rd_kafka_event_destroy(event); }
 };
@@ -69,7 +78,7 @@ class KafkaTransport final : public Transport {
   private:
     std::shared_ptr<Payloads> KeptPayloads();
     [[nodiscard]] std::size_t MessageMax() const;
-    core::Result<rd_kafka_topic_t*> Topic(std::string_view name);
+    core::Result<const Topic*> Find(std::string_view name);
     core::Result<SendResult> SendAlone(const OutgoingMessage& message);
     // kQueued: nothing waits in the batch.
     core::Result<SendResult> HandOver();
@@ -90,10 +99,10 @@ class KafkaTransport final : public Transport {
     Failures taken_back_;  // queued behind a failure that is not reported yet
     bool cause_told_ = false;
     // Destroyed before the producer, as librdkafka demands.
-    std::unordered_map<std::string, TopicPtr, TextHash, std::equal_to<>> topics_;
+    std::unordered_map<std::string, Topic, TextHash, std::equal_to<>> topics_;
     std::unique_ptr<Transactions> transactions_;  // null: every message for itself
     std::uint64_t unreported_ = 0;                // messages without their delivery report
-    rd_kafka_topic_t* last_topic_ = nullptr;
+    const Topic* last_topic_ = nullptr;
     std::string last_topic_name_;
     Health health_;
     rd_kafka_resp_err_t repeated_code_ = RD_KAFKA_RESP_ERR_NO_ERROR;  // of last_error, once settled
@@ -122,7 +131,7 @@ core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
         }
     }
     if (other_topic) {
-        auto topic = Topic(message.destination);
+        auto topic = Find(message.destination);
         if (!topic.ok()) {
             return topic.TakeStatus();
         }
@@ -141,8 +150,12 @@ core::Result<SendResult> KafkaTransport::Send(const OutgoingMessage& message) {
 }
 
 core::Result<SendResult> KafkaTransport::HandOver() {
+    if (batch_.empty()) {
+        return SendResult::kQueued;
+    }
     std::vector<Batch::Refused> refused;
-    const rd_kafka_resp_err_t code = batch_.HandOver(last_topic_, &refused);
+    const rd_kafka_resp_err_t code =
+        batch_.HandOver(last_topic_->handle.get(), *last_topic_->partitions, &refused);
     for (const Batch::Refused& message : refused) {
         refused_.emplace_back(message.tag, MessageError(message.code, {last_topic_name_, {}, 0}));
     }
@@ -158,7 +171,7 @@ core::Result<SendResult> KafkaTransport::MeetFatal() {
 }
 
 core::Result<SendResult> KafkaTransport::SendAlone(const OutgoingMessage& message) {
-    switch (const rd_kafka_resp_err_t code = Produce(last_topic_, message)) {
+    switch (const rd_kafka_resp_err_t code = Produce(last_topic_->handle.get(), message)) {
         case RD_KAFKA_RESP_ERR_NO_ERROR:
             ++unreported_;
             return SendResult::kQueued;
@@ -371,18 +384,22 @@ core::Result<Step> KafkaTransport::CommitTransaction(const std::string& progress
     return unreported_ > 0 ? core::Result<Step>(Step::kPending) : transactions_->Commit(progress);
 }
 
-core::Result<rd_kafka_topic_t*> KafkaTransport::Topic(std::string_view name) {
+core::Result<const Topic*> KafkaTransport::Find(std::string_view name) {
     if (const auto found = topics_.find(name); found != topics_.end()) {
-        return found->second.get();
+        return &found->second;
     }
     std::string owned(name);
-    TopicPtr topic(rd_kafka_topic_new(producer_->handle(), owned.c_str(), nullptr));
-    if (topic == nullptr) {
+    Topic topic{nullptr, std::make_shared<Partitions>()};
+    producer_->Keep(topic.partitions);
+    std::unique_ptr<rd_kafka_topic_conf_t, TopicConfDeleter> conf(
+        rd_kafka_default_topic_conf_dup(producer_->handle()));
+    (void)topic.partitions->Watch(conf.get());
+    // Takes the configuration, also when it fails.
+    topic.handle.reset(rd_kafka_topic_new(producer_->handle(), owned.c_str(), conf.release()));
+    if (topic.handle == nullptr) {
         return core::Status(MessageError(rd_kafka_last_error(), {name, {}, 0}));
     }
-    rd_kafka_topic_t* result = topic.get();
-    topics_.emplace(std::move(owned), std::move(topic));
-    return result;
+    return &topics_.emplace(std::move(owned), std::move(topic)).first->second;
 }
 
 core::Result<std::unique_ptr<Transport>> MakeTransport(const TransportOptions& options) {
