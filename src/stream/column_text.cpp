@@ -6,7 +6,8 @@ namespace {
 
 using Kind = ColumnText::Kind;
 
-// The longest text of a type that is written in place: "9999-12-31 23:59:59.999999+00" is 29.
+// The longest text of a type that is written in place: of a numeric a sign, 7 groups of 4 digits, a
+// point and 24 digits in whole groups.
 constexpr int kPlaceBytes = 64;
 constexpr int kLengthAt = 1;
 constexpr int kTextAt = kLengthAt + static_cast<int>(sizeof(uint32));
@@ -34,6 +35,8 @@ Kind KindOf(Oid type) {
             return Kind::kTimestampTz;
         case UUIDOID:
             return Kind::kUuid;
+        case NUMERICOID:
+            return Kind::kNumeric;
         default:
             return type < FirstGenbkiObjectId ? Kind::kFunction : Kind::kUnprepared;
     }
@@ -143,6 +146,50 @@ char* PutUuid(char* at, const pg_uuid_t* uuid) {
     return at;
 }
 
+// A numeric in its short form (src/backend/utils/adt/numeric.c, "NumericShort"; pg_upgrade keeps
+// it): a header of two bytes, then digits to the base of 10000 from the most significant one, whose
+// place is the weight. Null where it has another form or might not fit.
+char* PutNumeric(char* at, const struct varlena* value) {
+    constexpr int kMostWeight = 6;
+    constexpr int kMostScale = 24;
+    if (VARATT_IS_EXTERNAL(value) || VARATT_IS_COMPRESSED(value)) {
+        return nullptr;
+    }
+    const char* data = VARDATA_ANY(value);
+    uint16 header = 0;
+    std::memcpy(&header, data, sizeof(header));
+    const bool is_short = (header & 0xC000) == 0x8000;
+    const int scale = (header & 0x1F80) >> 7;
+    const int weight = (header & 0x3F) - (header & 0x40);
+    const int count = static_cast<int>((VARSIZE_ANY_EXHDR(value) - sizeof(header)) / sizeof(int16));
+    if (!is_short || weight > kMostWeight || scale > kMostScale) {
+        return nullptr;
+    }
+    const auto group = [&](int place) {
+        int16 digits = 0;
+        if (place >= 0 && place < count) {
+            std::memcpy(&digits, data + sizeof(header) + place * sizeof(int16), sizeof(digits));
+        }
+        return static_cast<int>(digits);
+    };
+    if ((header & 0x2000) != 0) {
+        *at++ = '-';
+    }
+    at += pg_ltoa(weight < 0 ? 0 : group(0), at);
+    for (int place = 1; place <= weight; ++place) {
+        at = TwoDigits(TwoDigits(at, group(place) / 100), group(place) % 100);
+    }
+    if (scale > 0) {
+        *at++ = '.';
+        char* const end = at + scale;
+        for (int place = weight + 1; at < end; ++place) {
+            at = TwoDigits(TwoDigits(at, group(place) / 100), group(place) % 100);
+        }
+        at = end;
+    }
+    return at;
+}
+
 // Behind the last byte; null: the output function has to be asked.
 char* Put(char* at, Kind kind, Datum value) {
     switch (kind) {
@@ -163,6 +210,8 @@ char* Put(char* at, Kind kind, Datum value) {
             return PutTimestamp(at, DatumGetTimestampTz(value), true);
         case Kind::kUuid:
             return PutUuid(at, DatumGetUUIDP(value));
+        case Kind::kNumeric:
+            return PutNumeric(at, reinterpret_cast<const struct varlena*>(DatumGetPointer(value)));
         default:
             return nullptr;
     }

@@ -22,6 +22,7 @@ struct ColumnText {
         kTimestamp,
         kTimestampTz,
         kUuid,
+        kNumeric,
         kFunction,   // of the server: found once
         kUnprepared  // of others: what it caches may change with its types, so found every time
     };

@@ -11,6 +11,7 @@ CREATE DOMAIN positive AS int CHECK (VALUE > 0);
 CREATE TABLE plain (id bigint PRIMARY KEY, i2 smallint, i4 int, b boolean, tx text, v varchar(40), c char(6), j json, jb jsonb, d date,
     ts timestamp, tz timestamptz, ti time, u uuid, n numeric, f float8, r real, by bytea, m mood, p pair, po positive, a int[], ta text[],
     ma mood[], iv interval, ne inet, ra int4range, nm name, ch "char", rc regtype);
+CREATE TABLE numbers (id bigint PRIMARY KEY, n numeric, two numeric(14, 2), ten numeric(40, 10));
 CREATE TABLE whole (id int, v text, big text);
 ALTER TABLE whole REPLICA IDENTITY FULL, ALTER big SET STORAGE EXTERNAL;
 CREATE TABLE keyed (id int PRIMARY KEY, code text NOT NULL UNIQUE, big text, n int);
@@ -27,7 +28,7 @@ CREATE TABLE only_inserts (id int PRIMARY KEY, v text);
 CREATE PUBLICATION rooted FOR TABLE filtered (id, v) WHERE (id % 2 = 0), part WITH (publish_via_partition_root = true);
 CREATE PUBLICATION others FOR TABLE part, alone;
 CREATE PUBLICATION inserts FOR TABLE only_inserts WITH (publish = 'insert');
-SELECT bitvelocity.create_bronze(x) FROM unnest(ARRAY['plain', 'whole', 'keyed', 'part', 'generated', 'alone']::regclass[]) x;
+SELECT bitvelocity.create_bronze(x) FROM unnest(ARRAY['plain', 'numbers', 'whole', 'keyed', 'part', 'generated', 'alone']::regclass[]) x;
 SELECT bitvelocity.create_stream(p, publication => p, sink => 'memory', snapshot => false)
 FROM unnest(ARRAY['rooted', 'others', 'inserts']) p;
 SQL
@@ -52,6 +53,13 @@ FROM generate_series(1, 20) i;
 INSERT INTO plain (id, tx, d, ts, tz) VALUES (:n * 100 + 30, NULL, 'infinity', '-infinity', 'infinity'), (:n * 100 + 31, '', '0044-03-15 BC', '0001-01-01 BC', '12345-01-01'),
     (:n * 100 + 32, 'x', '9999-12-31', '9999-12-31 23:59:59.999999', '0001-01-01 00:00:00.1+00'), (:n * 100 + 33, 'x', '10000-01-01', '10000-01-01', '0001-12-31 23:00 BC'),
     (:n * 100 + 34, 'x', '1999-12-31', '1999-12-31 23:59:59.999999', '1970-01-01'), (:n * 100 + 35, 'x', '2000-01-01', '2000-01-01', '2000-01-01 00:00:00.100+00');
+INSERT INTO numbers SELECT :n * 10000 + i, v, round(v, 2) % 1e12, round(v, 10) % 1e30
+FROM (SELECT i, (CASE i % 2 WHEN 0 THEN 1 ELSE -1 END * trunc((random() * 10 ^ (i % 17))::numeric * 10::numeric ^ (i % 13)) / 10::numeric ^ (i % 29))::numeric AS v
+      FROM generate_series(1, 2000) AS i) AS made;
+INSERT INTO numbers SELECT :n * 10000 + 3000 + i, v, v % 1e12, CASE WHEN abs(v) < 1e29 THEN v END FROM unnest(ARRAY[0, 0.0, 0.0000000, 0.0001, 0.00001,
+    -0.5, 1, -1, 9999, 10000, 10000.0001, 99999999, 100000000, 1e15, 1e27, 1e28 - 1, 1e28, 1e28 + 1e-24, 1e30, 1e131, 1e-20, 1e-24, 1e-25, 1e-63, 1e-64, 1e-300,
+    12345678901234567890.123456789012345678901234, 0.1000, 100.0, 5000000000000000000000000000]::numeric[]) WITH ORDINALITY AS t(v, i);
+INSERT INTO numbers SELECT :n * 10000 + 4000 + i, v, NULL, NULL FROM unnest(ARRAY['NaN', 'Infinity', '-Infinity']::numeric[]) WITH ORDINALITY AS t(v, i);
 UPDATE plain SET tx = tx || 'u', i4 = i4 + 1 WHERE id > :n * 100;
 DELETE FROM plain WHERE id BETWEEN :n * 100 + 5 AND :n * 100 + 9;
 UPDATE plain SET id = id + 50 WHERE id BETWEEN :n * 100 + 10 AND :n * 100 + 14;
@@ -87,6 +95,7 @@ for table in plain whole keyed part_1 alone; do
     is "the decoder writes rows of $table itself: inserts, updates, deletes of its streams" \
         "$([ "$(own "$table")" -ge "$([ "$table" = alone ] && echo 2 || echo 3)" ] && echo yes || own "$table")" yes
 done
+is "the inserts of numbers" "$(own numbers)" 1
 is "only the insert of only_inserts" "$(own only_inserts)" 1
 is "a stored generated column is left to pgoutput" "$(own generated)" 0
 is "filtered rows are left to pgoutput" "$(own filtered)" 0
@@ -122,7 +131,7 @@ round=0
 for step in "${steps[@]}"; do
     round=$((round + 1))
     sql -c "$step" || failed "$step"
-    sql -c "TRUNCATE generated, alone, filtered, part, keyed, whole" >/dev/null
+    sql -c "TRUNCATE generated, alone, filtered, part, keyed, whole, numbers" >/dev/null
     workload $((round % 9)) >/dev/null 2>"$BV_TMP/errors" || [ "$step" = "ALTER TABLE whole REPLICA IDENTITY NOTHING" ] ||
         failed "changes behind: $step" "$(cat "$BV_TMP/errors")"
     sql -c "DELETE FROM plain"
@@ -137,10 +146,10 @@ done
 
 # The same without pgoutput's help: what is written alone says the same.
 sql -c "ALTER SYSTEM SET bitvelocity.row_writer = own" -c "SELECT pg_reload_conf()" >/dev/null
-sql -c "TRUNCATE generated, alone, filtered, part, keyed, whole"
+sql -c "TRUNCATE generated, alone, filtered, part, keyed, whole, numbers"
 check "a last round, the decoder's own" workload 1
 check "is delivered, too" all_synced
-for table in plain keyed part; do
+for table in plain numbers keyed part; do
     check "$table in bronze is the table" same_state "$table"
 done
 finish
