@@ -33,7 +33,9 @@ struct Message {
     // What the format wants to say outside the value (Debezium: __debezium.newkey and .oldkey;
     // CloudEvents: content-type and ce_*). They go behind those that the stream adds.
     std::span<const MessageHeader> headers;
-    core::Identity identity;  // `part` counts the messages of one change, from 0
+    // Of its identity, which is otherwise the change's: the change's `part` and how many messages
+    // of the change came before.
+    std::uint32_t part = 0;
 };
 
 class MessageHandler {

@@ -96,7 +96,7 @@ class EventEncoder final : public Encoder {
 
 core::Status EventEncoder::Encode(const core::Change& change, MessageHandler& handler) {
     Message message;
-    message.identity = change.identity;
+    message.part = change.identity.part;
     key_.Clear();
     value_.Clear();
     whole_ = true;

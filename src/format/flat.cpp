@@ -43,10 +43,10 @@ core::Status FlatEncoder::Encode(const core::Change& change, MessageHandler& han
         return InvalidEncoding(change);
     }
     Message message;
-    message.identity = change.identity;
+    message.part = change.identity.part;
     if (options_.tombstones && KeyChanged(plan.key, change)) {
         BV_RETURN_IF_ERROR(Bury(plan, change, handler));
-        ++message.identity.part;
+        ++message.part;
         key_.Clear();
     }
     if (!plan.key.empty()) {
@@ -73,7 +73,7 @@ core::Status FlatEncoder::Bury(const RowPlan& plan, const core::Change& change,
         return InvalidEncoding(change);
     }
     Message message;
-    message.identity = change.identity;
+    message.part = change.identity.part;
     message.has_key = true;
     message.key = key_.view();
     message.has_value = false;

@@ -28,15 +28,16 @@ MessageHeaders::MessageHeaders(std::vector<HeaderKind> kinds, const core::Source
 }
 
 std::span<const sink::Header> MessageHeaders::Make(
-    const core::Change& change, const core::Identity& identity,
+    const core::Change& change, std::uint32_t part,
     std::span<const format::MessageHeader> of_format) {
+    const core::Identity& identity = change.identity;
     if (identity.commit_lsn != commit_lsn_ || identity.xid != xid_) {
         StartTransaction(identity);
     }
     headers_.clear();
     for (const HeaderKind kind : kinds_) {
         std::string& value = values_[static_cast<std::size_t>(kind)];
-        if (Write(kind, change, identity, value)) {
+        if (Write(kind, change, part, value)) {
             headers_.push_back({HeaderName(kind), value});
         }
     }
@@ -57,18 +58,20 @@ void MessageHeaders::StartTransaction(const core::Identity& identity) {
     packed_prefix_ += ':';
 }
 
-bool MessageHeaders::Write(HeaderKind kind, const core::Change& change,
-                           const core::Identity& identity, std::string& value) {
+bool MessageHeaders::Write(HeaderKind kind, const core::Change& change, std::uint32_t part,
+                           std::string& value) {
+    const core::Identity& identity = change.identity;
     value.clear();
     switch (kind) {
         case HeaderKind::kEventId:
-            core::AppendUuid(value, core::MakeEventId(identity));
+            core::AppendUuid(value, core::MakeEventId({identity.source, identity.commit_lsn,
+                                                       identity.xid, identity.ordinal, part}));
             return true;
         case HeaderKind::kIdentity:
             value = packed_prefix_;
             AppendNumber(value, identity.ordinal);
             value += ':';
-            AppendNumber(value, identity.part);
+            AppendNumber(value, part);
             value += packed_suffix_;
             return true;
         case HeaderKind::kSource:
@@ -87,7 +90,7 @@ bool MessageHeaders::Write(HeaderKind kind, const core::Change& change,
             AppendNumber(value, identity.ordinal);
             return true;
         case HeaderKind::kPart:
-            AppendNumber(value, identity.part);
+            AppendNumber(value, part);
             return true;
         case HeaderKind::kOperation:
             value = core::OperationName(change.operation);

@@ -20,16 +20,15 @@ class MessageHeaders {
   public:
     MessageHeaders(std::vector<HeaderKind> kinds, const core::Source& source);
 
-    // `identity` is the message's own (its part may differ from the change's). `of_format`
-    // come last. The result is valid until the next call.
-    std::span<const sink::Header> Make(const core::Change& change, const core::Identity& identity,
+    // `part`: of the message's identity, which is otherwise the change's. `of_format` come last.
+    // The result is valid until the next call.
+    std::span<const sink::Header> Make(const core::Change& change, std::uint32_t part,
                                        std::span<const format::MessageHeader> of_format);
 
   private:
     void StartTransaction(const core::Identity& identity);
     // False: nothing is known, the header is left out.
-    bool Write(HeaderKind kind, const core::Change& change, const core::Identity& identity,
-               std::string& value);
+    bool Write(HeaderKind kind, const core::Change& change, std::uint32_t part, std::string& value);
 
     std::vector<HeaderKind> kinds_;
     std::string source_;  // system identifier, database oid

@@ -104,17 +104,20 @@ class MessageSink final : public sink::Sink,
     static std::optional<TransactionEvents> MakeTransactionEvents(
         const MessageSinkOptions& options);
     core::Status Encode(const core::Change& change);
+    core::Status EncodeOne(const core::Change& change);
     core::Status RedeliverOne(const core::Change& event, std::optional<core::Error>& outcome);
     core::Status Beat();
     core::Status DeliverSchemaChange(const core::Change& change);
     core::Status DeliverOutbox(const core::Change& change);
     core::Status TellBegin();
     core::Status SendAboutTransaction(std::string_view value);
-    // `identity`: of the event that the message tells; null: of none.
+    // `identity`: of the event that the message tells, but for its part; null: of none.
     core::Status Send(sink::OutgoingMessage& message, std::uint32_t table,
-                      const core::Identity* identity);
-
-    core::Status SendWhenRoom(sink::OutgoingMessage& message, SentMessage sent);
+                      const core::Identity* identity, std::uint32_t part);
+    // A message that has its place in under_way_, and loses it with an error.
+    core::Status SendWhenRoom(const sink::OutgoingMessage& message);
+    // `full_since`: zero before the first time.
+    core::Status WaitForRoom(Clock::time_point& full_since);
     core::Status NameTheEvent(core::Error error, std::uint32_t table,
                               const core::Identity& identity) const;
     void Advance();
@@ -263,13 +266,16 @@ core::Status MessageSink::Write(const core::Change& change) {
 }
 
 core::Status MessageSink::Encode(const core::Change& change) {
-    core::Change positioned;
-    change_ = &change;
-    if (counting_) {
-        positioned = change;
-        positioned.position = &events_->Position(destination_->counted_as);
-        change_ = &positioned;
+    if (!counting_) {
+        return EncodeOne(change);
     }
+    core::Change positioned = change;
+    positioned.position = &events_->Position(destination_->counted_as);
+    return EncodeOne(positioned);
+}
+
+core::Status MessageSink::EncodeOne(const core::Change& change) {
+    change_ = &change;
     delivery_failed_ = false;
     core::Status status = encoder_->Encode(*change_, *this);
     change_ = nullptr;
@@ -419,7 +425,7 @@ core::Status MessageSink::SendAboutTransaction(std::string_view value) {
     outgoing.has_key = true;
     outgoing.key = events_->Key();
     outgoing.value = value;
-    return Send(outgoing, 0, nullptr);
+    return Send(outgoing, 0, nullptr, 0);
 }
 
 core::Status MessageSink::TellBegin() {
@@ -452,8 +458,8 @@ core::Status MessageSink::DeliverSchemaChange(const core::Change& change) {
     outgoing.has_key = true;
     outgoing.key = change.content.substr(0, zero);
     outgoing.value = value.view();
-    outgoing.headers = headers_.Make(change, change.identity, {});
-    return Send(outgoing, 0, &change.identity);
+    outgoing.headers = headers_.Make(change, change.identity.part, {});
+    return Send(outgoing, 0, &change.identity, change.identity.part);
 }
 
 core::Status MessageSink::DeliverOutbox(const core::Change& change) {
@@ -479,8 +485,8 @@ core::Status MessageSink::DeliverOutbox(const core::Change& change) {
     outgoing.key = message.key;
     outgoing.has_value = message.has_value;
     outgoing.value = message.value;
-    outgoing.headers = headers_.Make(change, change.identity, outbox_headers_);
-    return Send(outgoing, destination_->table, &change.identity);
+    outgoing.headers = headers_.Make(change, change.identity.part, outbox_headers_);
+    return Send(outgoing, destination_->table, &change.identity, change.identity.part);
 }
 
 core::Status MessageSink::Deliver(const format::Message& message) {
@@ -488,30 +494,39 @@ core::Status MessageSink::Deliver(const format::Message& message) {
     if (counting_ && message.has_value) {
         events_->Count(destination_->counted_as);
     }
-    sink::OutgoingMessage outgoing;
-    outgoing.destination = destination_->topic;
-    outgoing.has_key = message.has_key;
-    outgoing.key = message.key;
-    outgoing.has_value = message.has_value;
-    outgoing.value = message.value;
-    outgoing.headers = headers_.Make(*change_, message.identity, message.headers);
-    return Send(outgoing, destination_->table, &message.identity);
+    sink::OutgoingMessage outgoing{
+        .destination = destination_->topic,
+        .has_key = message.has_key,
+        .key = message.key,
+        .has_value = message.has_value,
+        .value = message.value,
+        .headers = headers_.Make(*change_, message.part, message.headers),
+        .tag = 0,
+    };
+    return Send(outgoing, destination_->table, &change_->identity, message.part);
 }
 
 core::Status MessageSink::Send(sink::OutgoingMessage& message, std::uint32_t table,
-                               const core::Identity* identity) {
-    SentMessage sent;
+                               const core::Identity* identity, std::uint32_t part) {
+    message.tag = under_way_.Open();
+    SentMessage& sent = under_way_.at(message.tag);
     sent.transaction = transaction_;
     sent.table = table;
+    sent.redelivered = identity != nullptr ? redelivering_ : -1;
+    sent.identity.source = nullptr;
+    sent.kept = nullptr;
     if (identity != nullptr) {
-        sent.identity = *identity;
-        sent.identity.source = &source_;  // the event's own may be gone by then
-        sent.redelivered = redelivering_;
+        sent.identity.source = &source_;  // the event's own may be gone when it is asked for
+        sent.identity.commit_lsn = identity->commit_lsn;
+        sent.identity.xid = identity->xid;
+        sent.identity.ordinal = identity->ordinal;
+        sent.identity.part = part;
         if (redelivering_ < 0 && refusals_.keeps()) {
             sent.kept = refusals_.Keep(*event_, message);
         }
     }
-    BV_RETURN_IF_ERROR(SendWhenRoom(message, std::move(sent)));
+    under_way_.Opened(message.tag);
+    BV_RETURN_IF_ERROR(SendWhenRoom(message));
     window_.Sent();
     if (redelivering_ >= 0) {
         ++redelivered_;
@@ -523,7 +538,8 @@ core::Status MessageSink::Send(sink::OutgoingMessage& message, std::uint32_t tab
 
 // Of an event that is given up: the window goes on counting it, now as the letter's.
 core::Status MessageSink::SendLetter(sink::OutgoingMessage& message, SentMessage sent) {
-    return SendWhenRoom(message, std::move(sent));
+    message.tag = under_way_.Add(std::move(sent));
+    return SendWhenRoom(message);
 }
 
 core::Result<std::uint32_t> MessageSink::Find(const format::avro::SchemaRequest& request) {
@@ -537,39 +553,42 @@ core::Result<std::uint32_t> MessageSink::Find(const format::avro::SchemaRequest&
                                       event_ != nullptr ? event_->identity : core::Identity{}));
 }
 
-core::Status MessageSink::SendWhenRoom(sink::OutgoingMessage& message, SentMessage sent) {
-    std::optional<Clock::time_point> full_since;
+core::Status MessageSink::SendWhenRoom(const sink::OutgoingMessage& message) {
+    Clock::time_point full_since{};
     for (;;) {
-        const std::uint32_t table = sent.table;
-        const core::Identity identity = sent.identity;
         if (under_way_.bytes() <= kKeptBytes || window_.outstanding() == 0) {
-            message.tag = under_way_.Add(std::move(sent));
             auto result = transport_->Send(message);
-            if (result.ok() && *result == sink::SendResult::kQueued) {
+            if (!result.ok()) {
+                const SentMessage sent = under_way_.Take(message.tag);
+                return NameTheEvent(result.error(), sent.table, sent.identity);
+            }
+            if (*result == sink::SendResult::kQueued) {
                 return core::Status::Ok();
             }
-            sent = under_way_.Take(message.tag);
-            if (!result.ok()) {
-                return NameTheEvent(result.error(), table, identity);
-            }
         }
-        const std::uint64_t before = window_.outstanding();
-        BV_RETURN_IF_ERROR(Poll());
-        if (window_.outstanding() != before) {
-            full_since.reset();
-            continue;
+        if (core::Status status = WaitForRoom(full_since); !status.ok()) {
+            (void)under_way_.Take(message.tag);
+            return status;
         }
-        const auto now = Clock::now();
-        full_since = full_since.value_or(now);
-        // Many partitions may fill the transport before any of them has a full batch: then no
-        // acknowledgement is on its way.
-        const bool stuck = now - *full_since >= kFullTime;
-        if (stuck) {
-            transport_->Flush();
-        }
-        BV_RETURN_IF_ERROR(
-            waiter_.Wait(transport_->wake_fd(), stuck ? kWaitMs : kFullTime.count()));
     }
+}
+
+core::Status MessageSink::WaitForRoom(Clock::time_point& full_since) {
+    const std::uint64_t before = window_.outstanding();
+    BV_RETURN_IF_ERROR(Poll());
+    if (window_.outstanding() != before) {
+        full_since = {};
+        return core::Status::Ok();
+    }
+    const auto now = Clock::now();
+    full_since = full_since == Clock::time_point{} ? now : full_since;
+    // Many partitions may fill the transport before any of them has a full batch: then no
+    // acknowledgement is on its way.
+    const bool stuck = now - full_since >= kFullTime;
+    if (stuck) {
+        transport_->Flush();
+    }
+    return waiter_.Wait(transport_->wake_fd(), stuck ? kWaitMs : kFullTime.count());
 }
 
 void MessageSink::OnAck(std::uint64_t tag) {

@@ -43,8 +43,9 @@ class UnderWay {
         bool keeps = false;
     };
 
-    [[nodiscard]] std::uint64_t Add(SentMessage message) {
-        bytes_ += Weight(message.kept.get());
+    // A place for a message, whose fields have old values, all of them to be replaced before
+    // Opened is told. Written where they stay, for this is done for every row.
+    [[nodiscard]] std::uint64_t Open() {
         std::uint64_t place = counted_.size();
         if (free_.empty()) {
             counted_.emplace_back();
@@ -53,9 +54,20 @@ class UnderWay {
             place = free_.back();
             free_.pop_back();
         }
-        counted_[place] = {message.transaction, message.redelivered, message.kept != nullptr};
-        messages_[place] = std::move(message);
         return place;
+    }
+    // Valid until the next Open.
+    [[nodiscard]] SentMessage& at(std::uint64_t tag) { return messages_[tag]; }
+    void Opened(std::uint64_t tag) {
+        const SentMessage& message = messages_[tag];
+        counted_[tag] = {message.transaction, message.redelivered, message.kept != nullptr};
+        bytes_ += Weight(message.kept.get());
+    }
+    [[nodiscard]] std::uint64_t Add(SentMessage message) {
+        const std::uint64_t tag = Open();
+        messages_[tag] = std::move(message);
+        Opened(tag);
+        return tag;
     }
     // It arrived.
     [[nodiscard]] Counted Acked(std::uint64_t tag) {

@@ -354,7 +354,13 @@ core::Change& Parser::Impl::Start(core::Operation operation, const Frame& frame,
     }
     change.operation = operation;
     change.relation = relation == nullptr ? nullptr : &relation->schema;
-    change.identity = {&options.source, transaction.commit_lsn, transaction.xid, ordinal, 0};
+    // Field by field: a whole one is made on the stack and copied in wider pieces than it was
+    // written in, and such a load waits until all stores before it have reached the cache.
+    change.identity.source = &options.source;
+    change.identity.commit_lsn = transaction.commit_lsn;
+    change.identity.xid = transaction.xid;
+    change.identity.ordinal = ordinal;
+    change.identity.part = 0;
     change.lsn = frame.lsn;
     change.commit_time_us = transaction.commit_time_us;
     change.before = {};

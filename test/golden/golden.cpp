@@ -106,7 +106,7 @@ class Encoding final : public wal::Handler,
             return binary_ ? Hex(bytes) : std::string(bytes);
         };
         const std::string value = message.has_value ? shown(message.value) : "null";
-        text += std::to_string(message.identity.part) + "\t" +
+        text += std::to_string(message.part) + "\t" +
                 (message.has_key ? shown(message.key) : "null") + "\t" + value;
         for (const format::MessageHeader& header : message.headers) {
             text += "\t" + std::string(header.name) + "\t" + std::string(header.value);

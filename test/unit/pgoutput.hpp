@@ -267,7 +267,7 @@ class Collector final : public format::MessageHandler {
             headers += std::string(header.name) + "=" + std::string(header.value);
         }
         kept.push_back({message.has_key, message.has_value, std::string(message.key),
-                        std::string(message.value), std::move(headers), message.identity.part});
+                        std::string(message.value), std::move(headers), message.part});
         return {};
     }
     std::vector<Kept> kept;

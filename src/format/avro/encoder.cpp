@@ -81,10 +81,10 @@ core::Status AvroEncoder::EncodeFlat(Plan& plan, const core::Change& change,
     BV_RETURN_IF_ERROR(Start(value_, plan.value, SchemaPart::kValue));
     BV_RETURN_IF_ERROR(WriteRow(plan, change, change.after));
     Message message;
-    message.identity = change.identity;
+    message.part = change.identity.part;
     if (options_.tombstones && KeyChanged(plan.key_columns, change)) {
         BV_RETURN_IF_ERROR(Bury(plan, change, handler));
-        ++message.identity.part;
+        ++message.part;
     }
     BV_RETURN_IF_ERROR(WriteKey(plan, change, change.after, message));
     message.value = value_;
@@ -100,7 +100,7 @@ core::Status AvroEncoder::Bury(Plan& plan, const core::Change& change, MessageHa
             "Add a primary key, or set the option \"avro.shape\" to \"event\".");
     }
     Message message;
-    message.identity = change.identity;
+    message.part = change.identity.part;
     message.has_value = false;
     BV_RETURN_IF_ERROR(WriteKey(plan, change, change.before, message));
     return handler.OnMessage(message);
@@ -114,7 +114,7 @@ core::Status AvroEncoder::EncodeEvent(Plan& plan, const core::Change& change,
     BV_RETURN_IF_ERROR(WriteImage(plan, change, change.after));
     BV_RETURN_IF_ERROR(WriteMetadata(change));
     Message message;
-    message.identity = change.identity;
+    message.part = change.identity.part;
     const core::Tuple row = change.after.empty() ? change.before : change.after;
     if (!row.empty()) {
         BV_RETURN_IF_ERROR(WriteKey(plan, change, row, message));
@@ -136,7 +136,7 @@ core::Status AvroEncoder::EncodeLogicalMessage(const core::Change& change,
         return InvalidEncoding(change);
     }
     Message message;
-    message.identity = change.identity;
+    message.part = change.identity.part;
     message.value = value_;
     return handler.OnMessage(message);
 }

@@ -136,7 +136,7 @@ core::Status CloudEventsEncoder::Encode(const core::Change& change, MessageHandl
         return InvalidEncoding(change);
     }
     Message message;
-    message.identity = change.identity;
+    message.part = change.identity.part;
     key_.Clear();
     value_.Clear();
     const core::Tuple row = change.after.empty() ? change.before : change.after;

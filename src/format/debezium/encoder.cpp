@@ -233,8 +233,7 @@ core::Status DebeziumEncoder::Send(const core::Change& change, std::uint32_t par
                                    std::string_view header_value) {
     Message message;
     MessageHeader moved;
-    message.identity = change.identity;
-    message.identity.part += part;
+    message.part = change.identity.part + part;
     message.has_key = key != nullptr;
     if (key != nullptr) {
         message.key = key->view();
