@@ -61,6 +61,9 @@ CREATE TABLE bitvelocity.stream_snapshot (
     -- key the oid of the leaf and the ctid
     place_columns text[] NOT NULL DEFAULT '{}',
     place_values text[] NOT NULL DEFAULT '{}',
+    -- keys that rows have got meanwhile, whose events lack what the update left alone: read again before
+    -- a chunk counts as done. In the stream's own form (model/row_key)
+    moved bytea[] NOT NULL DEFAULT '{}',
     -- read: looked at; sent: as READ events
     rows_read bigint NOT NULL DEFAULT 0,
     rows_sent bigint NOT NULL DEFAULT 0,

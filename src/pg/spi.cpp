@@ -51,6 +51,11 @@ Param Param::Jsonb(std::string_view json) {
     p.type = JSONBOID;
     return p;
 }
+Param Param::Bytes(std::string_view bytes) {
+    Param p = Text(bytes);  // the same bytes are the same datum
+    p.type = BYTEAOID;
+    return p;
+}
 
 Param Param::Raw(std::uint32_t type, std::uintptr_t datum, bool is_null) {
     Param p;
@@ -105,7 +110,7 @@ Values Convert(const Param* list, int count) {
         if (p.is_null || !p.is_text) {
             continue;
         }
-        if (p.type == TEXTOID) {
+        if (p.type == TEXTOID || p.type == BYTEAOID) {
             out.values[i] = PointerGetDatum(
                 cstring_to_text_with_len(p.text.data(), static_cast<int>(p.text.size())));
         } else {

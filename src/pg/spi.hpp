@@ -33,6 +33,7 @@ class Param {
     static Param Bool(bool value);
     static Param LsnValue(core::Lsn value);
     static Param Jsonb(std::string_view json);
+    static Param Bytes(std::string_view bytes);
     // A Datum that came from the caller's fcinfo.
     static Param Raw(std::uint32_t type, std::uintptr_t datum, bool is_null);
 

@@ -41,6 +41,15 @@ bool SameKeys(const model::RowKeys& a, const model::RowKeys& b) {
                       });
 }
 
+// The rows before the place are done, and told apart by these keys.
+bool GoesOn(const model::Place& place, const model::RowKeys& keys) {
+    return !place.values.empty() && !keys.whole() &&
+           std::equal(place.columns.begin(), place.columns.end(), keys.columns().begin(),
+                      keys.columns().end(), [](const std::string& name, const auto& column) {
+                          return name == column.name;
+                      });
+}
+
 std::int64_t UnixNow() {
     return GetCurrentTimestamp() +
            static_cast<std::int64_t>(POSTGRES_EPOCH_JDATE - UNIX_EPOCH_JDATE) * USECS_PER_DAY;
@@ -76,10 +85,18 @@ Snapshots::Snapshots(const Definition& definition, Entry* entry, const core::Sou
         }
         Reading& reading = readings_.emplace_back();
         reading.place = request.place;
+        reading.again = std::exchange(request.moved, {});
+        reading.noted = reading.again.size();
         reading.request = std::move(request);
     }
     for (auto& [relation, table] : tables_) {
         table.keys = reader_.KeysOf(relation);
+    }
+    for (Reading& reading : readings_) {
+        if (!reading.again.empty() &&
+            !GoesOn(reading.place, tables_[reading.request.relation].keys)) {
+            reading.again.clear();  // every row is read anyway
+        }
     }
     transaction.Commit();
     if (readings_.empty()) {
@@ -96,6 +113,25 @@ Snapshots::Snapshots(const Definition& definition, Entry* entry, const core::Sou
 
 Snapshots::~Snapshots() {
     pipeline_.Watch(nullptr);
+}
+
+// Before the event goes anywhere: once it is durable nothing tells of it any more, and the row it
+// came from may not have been read.
+void Snapshots::NoteMoved(core::Oid relation, const std::string& key) {
+    const auto reading =
+        std::find_if(readings_.begin(), readings_.end(),
+                     [relation](const Reading& one) { return one.request.relation == relation; });
+    if (reading == readings_.end()) {
+        return;
+    }
+    ++reading->noted;
+    if (bronze_ != nullptr) {
+        pg::ThrowIfError(bronze_->Alongside([&]() { NoteMovedRow(reading->request.id, key); }));
+        return;
+    }
+    pg::TransactionScope transaction;
+    NoteMovedRow(reading->request.id, key);
+    transaction.Commit();
 }
 
 // Every transaction that has an id by now may have been delivered already. An id that is in use is

@@ -58,7 +58,11 @@ class Snapshots final : public pipeline::Watcher {
     // What is durable in the sink by now is done.
     void Save();
 
-    void OnChange(const core::Change& change) override { tables_.OnChange(change); }
+    void OnChange(const core::Change& change) override {
+        if (auto moved = tables_.OnChange(change)) [[unlikely]] {
+            NoteMoved(change.relation->oid, *moved);
+        }
+    }
     core::Status OnWatermark(core::Lsn lsn, std::string_view content) override;
 
   private:
@@ -71,6 +75,7 @@ class Snapshots final : public pipeline::Watcher {
         std::uint64_t order = 0;         // that is being read; 0: none
         std::size_t flights = 0;         // chunks that are read and wait for their watermark
         std::vector<std::string> again;  // keys that have to be read again
+        std::size_t noted = 0;           // of them, and of those to come, how many are saved
         std::int64_t not_before_us = 0;  // of worker::Now()
     };
     struct Flight {
@@ -83,6 +88,7 @@ class Snapshots final : public pipeline::Watcher {
     struct Unsaved {
         core::Lsn lsn;
         SnapshotRequest request;
+        std::size_t moved = 0;  // keys that are done with it
         bool finished = false;
     };
     // The rows of a chunk come out of a parser of their own.
@@ -98,6 +104,7 @@ class Snapshots final : public pipeline::Watcher {
         Snapshots& owner_;
     };
 
+    void NoteMoved(core::Oid relation, const std::string& key);
     [[nodiscard]] bool Started();
     void NoteThrottle();
     std::int64_t ReadAlone();

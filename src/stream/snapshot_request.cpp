@@ -1,5 +1,8 @@
 #include "stream/snapshot_request.hpp"
 
+#include <string_view>
+
+#include "pg/boundary.hpp"
 #include "pg/spi.hpp"
 #include "pg/postgres.hpp"
 
@@ -17,6 +20,27 @@ std::vector<std::string> ReadArray(pg::SpiScope& spi, std::int64_t id, const cha
         values.push_back(rows.Text(i, 1).value_or(""));
     }
     return values;
+}
+
+std::string Unhex(const std::string& hex) {
+    std::string bytes(hex.size() / 2, '\0');
+    pg::Call([from = hex.data(), length = hex.size(), to = bytes.data()]() {
+        hex_decode(from, length, to);
+    });
+    return bytes;
+}
+
+std::vector<std::string> ReadMoved(pg::SpiScope& spi, std::int64_t id) {
+    std::vector<std::string> keys;
+    const pg::Rows rows = spi.Execute(
+        "SELECT encode(m.key, 'hex') FROM bitvelocity.stream_snapshot, unnest(moved) WITH "
+        "ORDINALITY AS "
+        "m(key, n) WHERE snapshot_id = $1 ORDER BY m.n",
+        {pg::Param::Bigint(id)});
+    for (std::size_t i = 0; i < rows.size(); ++i) {
+        keys.push_back(Unhex(rows.Text(i, 1).value_or("")));
+    }
+    return keys;
 }
 
 std::string ArrayText(const std::vector<std::string>& values) {
@@ -38,14 +62,19 @@ std::vector<SnapshotRequest> LoadSnapshotRequests(std::int32_t stream_id) {
         "WHERE s.stream_id = t.stream_id AND s.relation = t.relation AND s.first_load AND "
         "s.finished_at IS NULL) ORDER BY t.relation",
         {pg::Param::Int(stream_id)});
-    // Estimated anew at every start: the table may have grown.
+    // Estimated anew at every start: the table may have grown. Its size is asked for under a lock,
+    // and the stream is not to wait for whoever has a stronger one, or wants it.
     spi.Execute(
         "UPDATE bitvelocity.stream_snapshot s SET rows_estimated = greatest(rows_read, (SELECT "
         "coalesce(sum(CASE WHEN c.reltuples > 0 AND c.relpages > 0 THEN c.reltuples::float8 / "
         "c.relpages ELSE 60 END * (pg_relation_size(c.oid) / "
         "current_setting('block_size')::int)), 0) FROM pg_class c WHERE c.relkind = 'r' AND (c.oid "
         "= s.relation OR c.oid IN (SELECT relid FROM pg_partition_tree(s.relation)))))::bigint "
-        "WHERE stream_id = $1 AND finished_at IS NULL",
+        "WHERE stream_id = $1 AND finished_at IS NULL AND NOT EXISTS (WITH RECURSIVE tree (oid) AS "
+        "(SELECT s.relation::oid UNION ALL SELECT i.inhrelid FROM pg_inherits i JOIN tree ON "
+        "i.inhparent = tree.oid) SELECT FROM tree JOIN pg_locks l ON l.relation = tree.oid AND "
+        "l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.database = (SELECT oid "
+        "FROM pg_database WHERE datname = current_database()))",
         {pg::Param::Int(stream_id)});
     std::vector<SnapshotRequest> requests;
     const pg::Rows rows = spi.Execute(
@@ -66,21 +95,30 @@ std::vector<SnapshotRequest> LoadSnapshotRequests(std::int32_t stream_id) {
     for (SnapshotRequest& request : requests) {
         request.place.columns = ReadArray(spi, request.id, "place_columns");
         request.place.values = ReadArray(spi, request.id, "place_values");
+        request.moved = ReadMoved(spi, request.id);
     }
     return requests;
 }
 
-void SaveSnapshotRequest(std::int32_t stream_id, const SnapshotRequest& request, bool finished) {
+void NoteMovedRow(std::int64_t id, const std::string& key) {
+    pg::SpiScope spi;
+    spi.Execute("UPDATE bitvelocity.stream_snapshot SET moved = moved || $2 WHERE snapshot_id = $1",
+                {pg::Param::Bigint(id), pg::Param::Bytes(key)});
+}
+
+void SaveSnapshotRequest(std::int32_t stream_id, const SnapshotRequest& request, std::size_t moved,
+                         bool finished) {
     pg::SpiScope spi;
     spi.Execute("UPDATE bitvelocity.stream_snapshot SET place_columns = " +
                     ArrayText(request.place.columns) +
                     ", place_values = " + ArrayText(request.place.values) +
-                    ", rows_read = $2, rows_sent = $3, started_at = coalesce(started_at, now()), "
+                    ", moved = moved[$5 + 1:], rows_read = $2, rows_sent = $3, started_at = "
+                    "coalesce(started_at, now()), "
                     "finished_at = CASE WHEN $4 THEN clock_timestamp() END WHERE snapshot_id = $1",
                 {pg::Param::Bigint(request.id),
                  pg::Param::Bigint(static_cast<std::int64_t>(request.rows_read)),
                  pg::Param::Bigint(static_cast<std::int64_t>(request.rows_sent)),
-                 pg::Param::Bool(finished)});
+                 pg::Param::Bool(finished), pg::Param::Int(static_cast<std::int32_t>(moved))});
     if (finished) {
         spi.Execute(
             "UPDATE bitvelocity.stream_table t SET existing_rows = 'copied' FROM "

@@ -121,12 +121,13 @@ core::Status Snapshots::WriteRow(const core::Change& row) {
 
 void Snapshots::Finished(core::Lsn lsn, Reading& reading, bool last) {
     const SnapshotRequest& request = reading.request;
+    const std::size_t moved = std::exchange(reading.noted, 0);
     if (bronze_ != nullptr) {
         pg::ThrowIfError(bronze_->Alongside(
-            [&]() { SaveSnapshotRequest(definition_.stream_id, request, last); }));
+            [&]() { SaveSnapshotRequest(definition_.stream_id, request, moved, last); }));
         pg::ThrowIfError(core::PassFailpoint(core::Failpoint::deliverer_chunk_saved));
     } else {
-        unsaved_.push_back({lsn, request, last});
+        unsaved_.push_back({lsn, request, moved, last});
     }
     if (last) {
         Leave(reading);
@@ -156,7 +157,8 @@ void Snapshots::Save() {
     pg::TransactionScope transaction;
     while (!unsaved_.empty() && unsaved_.front().lsn <= sink_.DurablePosition()) {
         const Unsaved& unsaved = unsaved_.front();
-        SaveSnapshotRequest(definition_.stream_id, unsaved.request, unsaved.finished);
+        SaveSnapshotRequest(definition_.stream_id, unsaved.request, unsaved.moved,
+                            unsaved.finished);
         unsaved_.pop_front();
     }
     transaction.Commit();

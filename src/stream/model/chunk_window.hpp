@@ -49,6 +49,7 @@ class ChunkWindow {
 
     // The first chunk of the table was read: rows that move may come to where nobody reads again.
     void Begin() { reading_ = true; }
+    [[nodiscard]] bool reading() const { return reading_; }
     // Keys are made in another way from now on.
     void ForgetKeys();
     // A chunk was read under this snapshot, of another table while chunks of this one are under

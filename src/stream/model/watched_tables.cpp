@@ -14,20 +14,20 @@ bool IsPartial(const core::Change& change) {
 
 }  // namespace
 
-void WatchedTables::OnChange(const core::Change& change) {
+std::optional<std::string> WatchedTables::OnChange(const core::Change& change) {
     if (change.relation == nullptr) {
-        return;
+        return std::nullopt;
     }
     const auto found = tables_.find(change.relation->oid);
     if (found == tables_.end()) {
-        return;
+        return std::nullopt;
     }
     ChunkWindow& window = found->second.window;
     RowKeys& keys = found->second.keys;
     const std::uint32_t xid = change.identity.xid;
     if (change.operation == core::Operation::kTruncate) {
         window.Truncated(xid);
-        return;
+        return std::nullopt;
     }
     const bool tells_before = !change.before.empty();
     const bool tells_after = !change.after.empty();
@@ -38,7 +38,7 @@ void WatchedTables::OnChange(const core::Change& change) {
         tells_after ? keys.Make(*change.relation, change.after, false) : std::nullopt;
     if (tells_before != before.has_value() || tells_after != after.has_value()) {
         window.ChangedUnknown(xid);
-        return;
+        return std::nullopt;
     }
     const bool moved = before && after && *before != *after;
     if (before && (moved || !after)) {
@@ -48,10 +48,11 @@ void WatchedTables::OnChange(const core::Change& change) {
         const bool partial = IsPartial(change);
         if (moved && partial) {
             window.MovedRow(xid, *after);
-        } else {
-            window.ChangedRow(xid, *after, partial);
+            return window.reading() ? after : std::nullopt;
         }
+        window.ChangedRow(xid, *after, partial);
     }
+    return std::nullopt;
 }
 
 void WatchedTables::Read(core::Oid relation, const Visibility& snapshot) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 
 #include "core/change.hpp"
@@ -23,7 +24,9 @@ class WatchedTables {
     WatchedTable& operator[](core::Oid relation) { return tables_[relation]; }
     void Remove(core::Oid relation) { tables_.erase(relation); }
 
-    void OnChange(const core::Change& change);
+    // The key of a row that moved there while chunks of its table are read, and whose event is not
+    // whole, if it did.
+    std::optional<std::string> OnChange(const core::Change& change);
     // A chunk of the table that was asked for was read: what this snapshot sees all that are asked
     // for later see, of whatever table.
     void Read(core::Oid relation, const Visibility& snapshot);
