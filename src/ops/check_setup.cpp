@@ -75,16 +75,21 @@ void CheckReplicationSlots(Findings& findings, pg::SpiScope& spi) {
 }
 
 // Launcher, a scheduler and task workers for every database that streams and this one, two
-// processes a stream, and what PostgreSQL's logical replication takes.
+// processes a stream, the readers of this database's streams (others' options are not to be seen
+// from here), and what PostgreSQL's logical replication takes.
 void CheckWorkerSlots(Findings& findings, pg::SpiScope& spi) {
     const pg::Rows rows = spi.Execute(
-        "SELECT count(*), count(DISTINCT datoid) FILTER (WHERE datoid <> $1)"
+        "SELECT count(*), count(DISTINCT datoid) FILTER (WHERE datoid <> $1),"
+        " (SELECT coalesce(sum(readers), 0) FROM bitvelocity.stream,"
+        "  LATERAL (SELECT (options ->> 'snapshot.readers')::integer AS readers) AS of_stream"
+        "  WHERE readers > 1)"
         " FROM pg_catalog.pg_replication_slots WHERE slot_name LIKE 'bitvelocity\\_%'",
         {pg::Param::OidValue(MyDatabaseId)});
     const std::int64_t streams = rows.Int(0, 1);
     const std::int64_t databases = rows.Int(0, 2) + 1;
+    const std::int64_t readers = rows.Int(0, 3);
     const std::int64_t needed = 1 + databases * (1 + pg::settings::max_task_workers) + 2 * streams +
-                                (max_logical_replication_workers > 0 ? 1 : 0);
+                                readers + (max_logical_replication_workers > 0 ? 1 : 0);
     const pg::Rows starved =
         spi.Execute("SELECT count(*) FROM bitvelocity.worker_report() WHERE state = 'no slot'");
     const bool out = starved.Int(0, 1) > 0;

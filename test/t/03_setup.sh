@@ -42,6 +42,11 @@ eventually "launcher and scheduler run" eval \
 sql -d one -c "SELECT bitvelocity.create_stream('s', ARRAY['orders']::regclass[])" >/dev/null
 eventually "check_setup() names max_worker_processes" eval '[ -n "$(finding max_worker_processes)" ]'
 has "max_worker_processes = " "$(finding max_worker_processes)" "with the line to change"
+needed() { finding max_worker_processes | sed -n 's/.*bitvelocity needs \([0-9]*\) of.*/\1/p'; }
+without=$(needed)
+sql -d one -c "SELECT bitvelocity.alter_stream('s', options => '{\"snapshot.readers\": 4}')" >/dev/null
+is "readers of existing rows count" "$(($(needed) - without))" 4
+sql -d one -c "SELECT bitvelocity.alter_stream('s', options => '{}')" >/dev/null
 eventually "the log names it" eval '[ "$(say "no free background worker slot")" -ge 1 ]'
 eventually "the stream is tried again" eval \
     '[ "$(sql -d one -c "SELECT count(*) FROM bitvelocity.worker_status WHERE next_attempt > since + interval '"'3 s'"'")" -ge 1 ]'
