@@ -123,6 +123,51 @@ write_wide() {
         END \$\$" -c "SET synchronous_commit = on" -c "SELECT txid_current()" >/dev/null
 }
 
+# The peer's turn when it has nothing to send: until its walsender has read all that was written.
+run_peer_past() {
+    local target began cpu deadline=$((SECONDS + 600))
+    target=$(sql -c 'SELECT pg_current_wal_flush_lsn()')
+    cpu=$(cpu_seconds $(peer_pids))
+    began=$(date +%s%N)
+    kill -CONT "$peer_jvm" $(peer_walsender)
+    until [ "$(sql -c "SELECT sent_lsn >= '$target' FROM pg_stat_replication WHERE pid = $(peer_walsender)")" = t ]; do
+        [ "$SECONDS" -lt "$deadline" ] || { echo "the walsender did not reach $target" && return 1; }
+        sleep 0.05
+    done
+    echo "$(awk -v a="$began" -v b="$(date +%s%N)" 'BEGIN { printf "%.3f", (b - a) / 1e9 }') $(
+        awk -v a="$cpu" -v b="$(cpu_seconds $(peer_pids))" 'BEGIN { print b - a }')"
+}
+
+# Rows of a table that neither side publishes, in the backlog of `inserts`: read all the same, and dropped.
+outside() {
+    local run ours peer our_cpu=() peer_cpu=()
+    create_orders orders_inside
+    create_orders orders_outside
+    sql -c "SELECT bitvelocity.create_stream('ours_outside', tables => ARRAY['orders_inside'::regclass], sink => 'kafka',
+        format => 'debezium', snapshot => false, options => '{\"headers\": false, \"topic\": \"ours.{schema}.{table}\"}')" >/dev/null
+    await_streaming ours_outside
+    start_peer outside orders_inside
+    for run in $(seq 0 "$runs"); do
+        hold
+        hold_peer
+        write_inserts orders_outside "$rows"
+        ours=$(run_ours ours_outside) || fail "$ours"
+        peer=$(run_peer_past) || fail "$peer"
+        say "outside run $run: ours $(awk -v n="$rows" '{ printf "%.0f rows/s, %.2f s processor a million rows", n / $1, $2 * 1e6 / n }' <<<"$ours"); Debezium $(
+            awk -v n="$rows" '{ printf "%.0f rows/s, %.2f s processor a million rows", n / $1, $2 * 1e6 / n }' <<<"$peer")$([ "$run" -gt 0 ] || echo ', not counted')"
+        [ "$run" -gt 0 ] || continue
+        our_cpu+=("$(awk -v n="$rows" '{ print $2 * 1e6 / n }' <<<"$ours")")
+        peer_cpu+=("$(awk -v n="$rows" '{ print $2 * 1e6 / n }' <<<"$peer")")
+    done
+    sql -c "SELECT bitvelocity.drop_stream('ours_outside')" >/dev/null
+    stop_peer
+    ours=$(printf '%s\n' "${our_cpu[@]}" | median)
+    peer=$(printf '%s\n' "${peer_cpu[@]}" | median)
+    figure outside_cpu_per_million "$(printf '%.2f' "$ours")" s
+    figure peer_outside_cpu_per_million "$(printf '%.2f' "$peer")" s
+    figure outside_cpu_ratio "$(ratio_of "$peer" "$ours")" ratio
+}
+
 # The stream's rate over the rate at which the server's own plugin decodes the same backlog into nothing (the sink
 # memory only counts); beside it the rate with rows that the decoder writes itself.
 decode_share() {
@@ -287,6 +332,7 @@ if [ "$peak_peer" != 0 ]; then
     figure stream_memory_mib "$peak_ours" MiB
     figure peer_memory_mib "$peak_peer" MiB
 fi
+! wanted outside || outside
 ! wanted share || decode_share
 ! wanted latency || latency_of_both
 ! wanted tpcb || tpcb
