@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "format/calendar.hpp"
+#include "format/short_text.hpp"
 #include "format/utf8.hpp"
 
 namespace bitvelocity::format {
@@ -59,6 +60,28 @@ void JsonWriter::Grow(std::size_t bytes) {
 // Not inline, or compilers take it for a copy of more than short pieces have.
 void JsonWriter::CopyLong(char* to, const char* from, std::size_t size) {
     std::memcpy(to, from, size);
+}
+
+bool JsonWriter::CopyPlain(char* to, std::string_view text) {
+    const std::size_t size = text.size();
+    if (size < 8) {
+        if (size == 0) {
+            return true;
+        }
+        Copy(to, text.data(), size);
+        return SpecialBytes(ShortWord(text, ' ')) == 0;
+    }
+    std::uint64_t special = 0;
+    const auto take = [&](std::size_t place) {
+        const std::uint64_t word = LoadWord(text.data() + place);
+        std::memcpy(to + place, &word, sizeof(word));
+        special |= SpecialBytes(word);
+    };
+    for (std::size_t place = 0; place + 8 < size; place += 8) {
+        take(place);
+    }
+    take(size - 8);
+    return special == 0;
 }
 
 void JsonWriter::Escaped(std::string_view text) {

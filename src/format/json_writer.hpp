@@ -63,7 +63,15 @@ class JsonWriter {
 
     // With the quotes.
     void String(std::string_view text) {
-        Raw('"');
+        Ensure(text.size() + 2);
+        char* const at = data_.get() + size_;
+        *at = '"';
+        if (text.size() <= kShortText && CopyPlain(at + 1, text)) [[likely]] {
+            at[text.size() + 1] = '"';
+            size_ += text.size() + 2;
+            return;
+        }
+        ++size_;
         Escaped(text);
         Raw('"');
     }
@@ -118,6 +126,10 @@ class JsonWriter {
         std::memcpy(to, first, kBytes);
         std::memcpy(to + size - kBytes, last, kBytes);
     }
+    // Not longer than this, a text is copied first and looked at meanwhile.
+    static constexpr std::size_t kShortText = 64;
+    // False: something in it does not stand for itself, and what was written does not count.
+    static bool CopyPlain(char* to, std::string_view text);
     // Writes the character at `text` that does not stand for itself; returns its length, at
     // least 1.
     std::size_t Special(std::string_view text);

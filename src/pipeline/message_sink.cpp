@@ -147,6 +147,7 @@ class MessageSink final : public sink::Sink,
     int messages_since_poll_ = 0;
     std::optional<core::Error> failure_;
     UnderWay under_way_;
+    sink::OutgoingMessage outgoing_;  // of a change; kept, for a new one would be cleared first
     Refusals refusals_;
     // Letters that are sent again: which one, messages so far, messages under way.
     std::int32_t redelivering_ = -1;
@@ -494,15 +495,13 @@ core::Status MessageSink::Deliver(const format::Message& message) {
     if (counting_ && message.has_value) {
         events_->Count(destination_->counted_as);
     }
-    sink::OutgoingMessage outgoing{
-        .destination = destination_->topic,
-        .has_key = message.has_key,
-        .key = message.key,
-        .has_value = message.has_value,
-        .value = message.value,
-        .headers = headers_.Make(*change_, message.part, message.headers),
-        .tag = 0,
-    };
+    sink::OutgoingMessage& outgoing = outgoing_;
+    outgoing.destination = destination_->topic;
+    outgoing.has_key = message.has_key;
+    outgoing.key = message.key;
+    outgoing.has_value = message.has_value;
+    outgoing.value = message.value;
+    outgoing.headers = headers_.Make(*change_, message.part, message.headers);
     return Send(outgoing, destination_->table, &change_->identity, message.part);
 }
 

@@ -53,6 +53,9 @@ class UnderWay {
         } else {
             place = free_.back();
             free_.pop_back();
+            if (!free_.empty()) {  // the next one, which nobody has touched for long
+                __builtin_prefetch(&messages_[free_.back()], 1);
+            }
         }
         return place;
     }

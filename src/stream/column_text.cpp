@@ -231,7 +231,9 @@ void PrepareColumn(ColumnText* column, Oid type, MemoryContext memory) {
 void AppendColumn(StringInfo out, ColumnText* column, Datum value) {
     if (column->kind == Kind::kText) {
         auto* given = reinterpret_cast<struct varlena*>(DatumGetPointer(value));
-        struct varlena* plain = pg_detoast_datum_packed(given);
+        struct varlena* plain = VARATT_IS_EXTERNAL(given) || VARATT_IS_COMPRESSED(given)
+                                    ? pg_detoast_datum_packed(given)
+                                    : given;
         AppendText(out, VARDATA_ANY(plain), VARSIZE_ANY_EXHDR(plain));
         if (plain != given) {
             pfree(plain);

@@ -32,13 +32,13 @@ class Session final : public wal::Handler {
     core::Status OnChange(const core::Change& change) override {
         return encoder_->Encode(change, out);
     }
-    core::Status Feed(const std::string& bytes) {
-        core::Status status = parser_.ParseFrame({core::Lsn{0x100}, bytes});
+    core::Status Feed(const std::string& bytes, std::uint64_t lsn = 0x100) {
+        core::Status status = parser_.ParseFrame({core::Lsn{lsn}, bytes});
         error = status.ok() ? "" : status.error().sqlstate;
         return status;
     }
-    void Must(const std::string& bytes) {
-        const core::Status status = Feed(bytes);
+    void Must(const std::string& bytes, std::uint64_t lsn = 0x100) {
+        const core::Status status = Feed(bytes, lsn);
         ASSERT_TRUE(status.ok()) << status.error().message;
     }
     void Committed(core::Lsn end) { encoder_->Commit(end); }
@@ -230,6 +230,25 @@ TEST(Debezium, EventsThatShareAnEndKeepTheirOperation) {
         EXPECT_EQ(value["ts_ns"], now * 1000);
         EXPECT_GE(now, before);
         before = now;
+    }
+}
+
+// Positions mostly share their first digits with the one before.
+TEST(Debezium, EveryPositionIsItsOwn) {
+    Session session("debezium");
+    session.Must(Orders());
+    std::vector<std::uint64_t> positions = {
+        1,      9,           9'999,           10'000,          10'001,
+        19'999, 20'000,      99'990'007,      99'999'999,      100'000'000,
+        7,      100'000'000, 123'456'789'012, UINT64_MAX >> 1U};
+    for (std::uint64_t near = 123'456'780'000; near < 123'456'850'000; near += 173) {
+        positions.push_back(near);
+    }
+    for (const std::uint64_t lsn : positions) {
+        session.Must(Insert(1, kRow), lsn);
+        const json source = json::parse(session.One().value)["source"];
+        EXPECT_EQ(source["lsn"], lsn);
+        EXPECT_EQ(json::parse(source["sequence"].get<std::string>())[1], std::to_string(lsn));
     }
 }
 

@@ -10,6 +10,7 @@
 #include "format/debezium/value.hpp"
 #include "format/json_value.hpp"
 #include "format/json_writer.hpp"
+#include "format/short_text.hpp"
 #include "format/time_text.hpp"
 #include "format/utf8.hpp"
 #include "pgoutput.hpp"
@@ -32,6 +33,53 @@ TEST(JsonWriter, EscapesWhatJsonWants) {
     EXPECT_EQ(Escaped("plain text, longer than a word"), "\"plain text, longer than a word\"");
     EXPECT_EQ(Escaped("a\"b\\c\n\r\t\x01\x1f\x7f/"), "\"a\\\"b\\\\c\\n\\r\\t\\u0001\\u001f\x7f/\"");
     EXPECT_EQ(Escaped("grüße 日本 😀!"), "\"grüße 日本 😀!\"");
+}
+
+// Short ones are looked at a word at a time, whose ends overlap.
+TEST(JsonWriter, EveryPlaceOfAShortStringIsLookedAt) {
+    JsonWriter out;
+    for (std::size_t size = 0; size <= 80; ++size) {
+        std::string text;
+        for (std::size_t i = 0; i < size; ++i) {
+            text += static_cast<char>(' ' + 3 + i % 50);
+        }
+        out.Clear();
+        out.String(text);
+        ASSERT_EQ(out.view(), '"' + text + '"');
+        for (std::size_t place = 0; place < size; ++place) {
+            for (const char special : {'"', '\\', '\n', '\x01', '\x1f', '\0'}) {
+                std::string other = text;
+                other[place] = special;
+                out.Clear();
+                out.String(other);
+                ASSERT_EQ(nlohmann::json::parse(out.view()).get<std::string>(), other);
+            }
+            std::string broken = text;
+            broken[place] = '\x80';
+            out.Clear();
+            out.String(broken);
+            ASSERT_TRUE(out.invalid_utf8()) << size << " " << place;
+        }
+    }
+}
+
+TEST(ShortText, PlainNumbersAreDigitsAlone) {
+    for (const char* text : {"0", "1", "12", "123", "1234", "12345", "1234567", "12345678",
+                             "123456789", "123456789012345", "1234567890123456"}) {
+        EXPECT_TRUE(IsPlainNumber(text)) << text;
+        const std::string_view whole(text);
+        for (std::size_t place = 0; place < whole.size(); ++place) {
+            for (int byte = 0; byte < 256; ++byte) {
+                std::string other(whole);
+                other[place] = static_cast<char>(byte);
+                const bool digit = byte >= '0' && byte <= '9';
+                const bool superfluous = other.size() > 1 && other[0] == '0';
+                ASSERT_EQ(IsPlainNumber(other), digit && !superfluous) << other;
+            }
+        }
+    }
+    EXPECT_FALSE(IsPlainNumber(""));
+    EXPECT_FALSE(IsPlainNumber("12345678901234567"));  // not looked at
 }
 
 TEST(JsonWriter, RandomStringsComeBack) {

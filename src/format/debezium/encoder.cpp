@@ -41,18 +41,36 @@ void WriteTimes(JsonWriter& out, std::int64_t unix_us) {
     out.Number(nanos);
 }
 
-// A number that is written more than once.
-class Digits {
+// The digits of numbers of which each is little more than the one before: but for the last four
+// they are mostly the same.
+class RisingNumber {
   public:
-    template <typename Integer>
-    explicit Digits(Integer value)
-        : size_(static_cast<std::size_t>(std::to_chars(text_, text_ + sizeof(text_), value).ptr -
-                                         text_)) {}
-    [[nodiscard]] std::string_view view() const { return {text_, size_}; }
+    // Valid until the next call.
+    std::string_view Text(std::uint64_t value) {
+        const std::uint64_t front = value / kStep;
+        if (front == 0) {
+            front_ = 0;
+            return {text_,
+                    static_cast<std::size_t>(std::to_chars(text_, end(), value).ptr - text_)};
+        }
+        if (front != front_) {
+            front_ = front;
+            size_ = static_cast<std::size_t>(std::to_chars(text_, end(), front).ptr - text_);
+        }
+        auto back = static_cast<unsigned>(value % kStep);
+        for (std::size_t place = size_ + 4; place-- > size_; back /= 10) {
+            text_[place] = static_cast<char>('0' + back % 10);
+        }
+        return {text_, size_ + 4};
+    }
 
   private:
+    static constexpr std::uint64_t kStep = 10'000;
+    char* end() { return text_ + sizeof(text_); }
+
     char text_[24];
-    std::size_t size_;
+    std::size_t size_ = 0;     // of the digits of front_
+    std::uint64_t front_ = 0;  // 0: text_ holds none
 };
 
 class DebeziumEncoder final : public Encoder {
@@ -113,6 +131,7 @@ class DebeziumEncoder final : public Encoder {
     JsonWriter source_start_;   // up to the change's LSN in `sequence`
     JsonWriter source_middle_;  // from there to the table's names
     JsonWriter source_xid_;
+    RisingNumber lsn_;
     JsonWriter end_;
     char end_op_ = '\0';
     int end_events_ = kEventsPerLook;  // that had it
@@ -375,13 +394,13 @@ void DebeziumEncoder::EnterTransaction(const core::Change& change) {
 void DebeziumEncoder::WriteSource(JsonWriter& out, const core::Change& change,
                                   std::string_view source_end) {
     EnterTransaction(change);
-    const Digits lsn(change.lsn.value);
+    const std::string_view lsn = lsn_.Text(change.lsn.value);
     out.Raw(source_start_.view());
-    out.Raw(lsn.view());
+    out.Raw(lsn);
     out.Raw(source_middle_.view());
     out.Raw(source_end);
     out.Raw(source_xid_.view());
-    out.Raw(lsn.view());
+    out.Raw(lsn);
     out.Raw(",\"xmin\":null}");
 }
 

@@ -5,6 +5,7 @@
 
 #include "format/debezium/writers.hpp"
 #include "format/json_value.hpp"
+#include "format/short_text.hpp"
 
 namespace bitvelocity::format::debezium {
 
@@ -68,7 +69,7 @@ bool PutDouble(char* at, std::string_view text) {
 }  // namespace
 
 bool WriteNumber(JsonWriter& out, const ValuePlan&, std::string_view text) {
-    if (!IsJsonNumber(text)) {
+    if (!IsPlainNumber(text) && !IsJsonNumber(text)) {
         return false;  // NaN and the infinities are strings there, too
     }
     out.Raw(text);

@@ -1,5 +1,6 @@
 #include "sink/kafka/payloads.hpp"
 
+#include <algorithm>
 #include <cstdlib>
 #include <new>
 
@@ -44,6 +45,12 @@ char* Payloads::Store(std::string_view first, std::string_view second) {
     ++open_->messages;
     first.copy(at, first.size());
     second.copy(at + first.size(), second.size());
+    // Where the next one will be was last read by another processor: what takes long is to get it
+    // back, so that begins now.
+    const std::size_t ahead = std::min(needed, kBlockBytes - open_->used);
+    for (std::size_t line = 0; line < ahead; line += kLineBytes) {
+        __builtin_prefetch(at + needed + line, 1);
+    }
     return at;
 }
 

@@ -31,6 +31,7 @@ class Payloads {
     void Release(const void* stored);
 
   private:
+    static constexpr std::size_t kLineBytes = 64;  // of the processor's cache, as a rule
     struct Block {
         std::size_t used;
         std::uint32_t messages;
