@@ -114,6 +114,28 @@ is "every message has its identity" "$(read_topic k.public.orders '%h\n' | grep 
 no_error() { [ "$(sql -c "SELECT last_error IS NULL FROM bitvelocity.stream_status WHERE stream = 'k'")" = t ]; }
 eventually "the error is gone" no_error
 
+# More WAL retained than wal_limit allows: existing rows wait, changes do not
+sql >/dev/null <<'SQL'
+CREATE TABLE no_rows (id int PRIMARY KEY);
+CREATE TABLE held (id int PRIMARY KEY, n bigint, note text);
+INSERT INTO held SELECT i, 0, 'existed' FROM generate_series(1, 500) i;
+SELECT bitvelocity.create_stream('held', ARRAY['no_rows']::regclass[], sink => 'kafka', format => 'flat',
+    options => '{"wal_limit": 1, "wal_policy": "throttle"}');
+SQL
+throttled() { [ "$(sql -c "SELECT a.throttled FROM bitvelocity.stream_activity() a JOIN bitvelocity.stream s USING (stream_id) WHERE s.stream_name = 'held'")" = t ]; }
+eventually "the guard sees that too much WAL is retained" throttled
+sql -c "SELECT bitvelocity.alter_stream('held', add_tables => ARRAY['held']::regclass[])" >/dev/null
+held_is() { [ "$(sql -c "SELECT $1 FROM bitvelocity.stream_status WHERE stream = 'held'")" = t ]; }
+eventually "existing rows wait" held_is "state = 'snapshot' AND hint LIKE 'existing rows wait%'"
+sql -c "INSERT INTO held VALUES (1001, 1, 'new')" -c "UPDATE held SET n = 1 WHERE id = 1"
+lsn=$(sql -c "SELECT pg_current_wal_lsn()")
+eventually "changes are acknowledged meanwhile" held_is "confirmed_flush_lsn >= '$lsn'"
+is "and nothing else is in the topic" "$(read_topic held.public.held '%k\n' | wc -l)" 2
+sql -c "SELECT bitvelocity.alter_stream('held', options => '{\"wal_limit\": 1}')" >/dev/null
+eventually "another policy lets it read" synced held
+check "every row is in the topic" topic_is_table held.public.held held
+sql -c "SELECT bitvelocity.drop_stream('held')" >/dev/null
+
 # Who maps the client library
 mapped() { grep -lE 'librdkafka|libcurl|bitvelocity_kafka' $(sql -c "SELECT '/proc/' || pid || '/maps' FROM pg_stat_activity WHERE $1") 2>/dev/null | wc -l; }
 is "only the deliverer maps the client library" "$(mapped "backend_type = 'bitvelocity deliverer'") $(mapped "backend_type <> 'bitvelocity deliverer' AND pid <> pg_backend_pid()")" "1 0"
