@@ -45,8 +45,6 @@ BEGIN
         END;
     END LOOP;
 END \$\$;
-SET synchronous_commit = on;
-SELECT txid_current();
 SELECT clock_timestamp() AS began \gset
 SELECT bitvelocity.wait_for_stream('$1', timeout => '10 min') AS arrived \gset
 SELECT CASE WHEN :'arrived' THEN extract(epoch FROM clock_timestamp() - :'began') END;

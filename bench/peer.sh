@@ -120,7 +120,8 @@ write_wide() {
                 EXECUTE 'UPDATE $1 SET ' || assignments;
                 COMMIT;
             END LOOP;
-        END \$\$" -c "SET synchronous_commit = on" -c "SELECT txid_current()" >/dev/null
+        END \$\$" >/dev/null
+    flush_wal
 }
 
 # The peer's turn when it has nothing to send: until its walsender has read all that was written.
