@@ -323,7 +323,7 @@ if wanted inserts; then
 fi
 if wanted single; then
     create_orders orders_single
-    workload single orders_single $((rows / 5)) write_single
+    workload single orders_single $((rows / 2)) write_single
 fi
 if wanted wide; then
     create_wide orders_wide

@@ -31,6 +31,9 @@ std::span<const sink::Header> MessageHeaders::Make(
     const core::Change& change, std::uint32_t part,
     std::span<const format::MessageHeader> of_format) {
     const core::Identity& identity = change.identity;
+    if (kinds_.empty() && of_format.empty()) {
+        return {};
+    }
     if (identity.commit_lsn != commit_lsn_ || identity.xid != xid_) {
         StartTransaction(identity);
     }

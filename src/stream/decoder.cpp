@@ -32,6 +32,8 @@ constexpr std::int64_t kIdleMs = 100;
 constexpr std::int64_t kProgressUs = 10'000;
 constexpr std::int64_t kConfirmUs = 1'000'000;
 constexpr std::uint32_t kLookEvery = 64;
+// So many commits are told to the server's statistics at once, sooner in a pause.
+constexpr std::uint32_t kToldTogether = 64;
 // While it lingers the decoder looks this often whether it should stop.
 constexpr std::int64_t kLingerSliceMs = 20;
 // pgoutput keeps about 3.5 KB for every published table it ever saw; past this the process starts
@@ -44,6 +46,7 @@ struct Decoding {
     Sender sender;
     LogicalDecodingContext* context;
     LogicalDecodeChangeCB change_by_pgoutput;
+    LogicalDecodeCommitCB commit_by_pgoutput;
     ReadLocalXLogPageNoWaitPrivate page_private;
     StringInfoData types;
     SlotRecord record;
@@ -54,6 +57,10 @@ struct Decoding {
     std::int64_t confirmed_us;
     std::int64_t recycled_us;
     std::int64_t linger_ms;
+    // Decoded, and not told to the server's statistics yet.
+    std::uint32_t untold;  // commits
+    int64 untold_transactions;
+    int64 untold_bytes;
 };
 
 Decoding g_decoding;
@@ -83,18 +90,55 @@ void Write(LogicalDecodingContext* context, XLogRecPtr lsn, TransactionId /*xid*
            bool /*last_write*/) {
     const StringInfo out = context->out;
     const auto length = static_cast<std::size_t>(out->len);
-    SeeMessage(out->data, length);
-    Send(lsn, out->data, length);
+    if (SeeMessage(out->data, length)) {
+        Send(lsn, out->data, length);
+    }
+}
+
+void SendOwn(XLogRecPtr lsn, StringInfo message) {
+    if (message != nullptr) {
+        Send(lsn, message->data, static_cast<std::size_t>(message->len));
+    }
 }
 
 void OnChange(LogicalDecodingContext* context, ReorderBufferTXN* transaction, Relation relation,
               ReorderBufferChange* change) {
-    if (const StringInfo row = OwnRow(relation, change)) {
-        Send(change->lsn, row->data, static_cast<std::size_t>(row->len));
+    if (const StringInfo row = OwnRow(transaction, relation, change)) {
+        SendOwn(change->lsn, OwnBegin(transaction));
+        SendOwn(change->lsn, row);
         return;
     }
     g_decoding.change_by_pgoutput(context, transaction, relation, change);
     EndChange();
+}
+
+void AddUntold(ReorderBuffer* buffer) {
+    buffer->totalTxns += std::exchange(g_decoding.untold_transactions, 0);
+    buffer->totalBytes += std::exchange(g_decoding.untold_bytes, 0);
+    g_decoding.untold = 0;
+}
+
+// The server tells its statistics behind every commit, which takes a look-up in shared memory and a
+// lock, unless there is nothing to tell.
+void KeepFromTelling(ReorderBuffer* buffer) {
+    if (buffer->spillBytes > 0 || ++g_decoding.untold >= kToldTogether) {
+        AddUntold(buffer);
+        return;
+    }
+    g_decoding.untold_transactions += std::exchange(buffer->totalTxns, 0);
+    g_decoding.untold_bytes += std::exchange(buffer->totalBytes, 0);
+}
+
+void TellStatistics() {
+    AddUntold(g_decoding.context->reorder);
+    UpdateDecodingStats(g_decoding.context);
+}
+
+void OnCommit(LogicalDecodingContext* context, ReorderBufferTXN* transaction,
+              XLogRecPtr commit_lsn) {
+    g_decoding.commit_by_pgoutput(context, transaction, commit_lsn);
+    SendOwn(transaction->end_lsn, OwnCommit(transaction, commit_lsn));
+    KeepFromTelling(context->reorder);
 }
 
 bool FilterByOrigin(LogicalDecodingContext* /*context*/, RepOriginId origin) {
@@ -127,6 +171,7 @@ void OpenContext(const char* publications, XLogRecPtr start) {
 
     context->callbacks.filter_by_origin_cb = FilterByOrigin;
     g_decoding.change_by_pgoutput = std::exchange(context->callbacks.change_cb, OnChange);
+    g_decoding.commit_by_pgoutput = std::exchange(context->callbacks.commit_cb, OnCommit);
     // The no-wait page reader reports the end of WAL through this pointer, which was the context.
     context->reader->private_data = &g_decoding.page_private;
     g_decoding.context = context;
@@ -247,7 +292,7 @@ void DecodeUntilStopped() {
     LogicalDecodingContext* context = g_decoding.context;
     Entry* entry = g_decoding.entry;
     XLogRecPtr flushed = InvalidXLogRecPtr;
-    bool caught_up = false;
+    bool caught_up = true;  // nothing was read that somebody waits for
     for (std::uint32_t records = 0;; ++records) {
         // Clocks and shared positions are looked at now and then, not for every record.
         if (records % kLookEvery == 0) {
@@ -307,6 +352,7 @@ void DecodeUntilStopped() {
             return;
         }
         if (read_some) {
+            TellStatistics();
             Linger();
         }
         // A position that is not yet announced is soon.
@@ -335,7 +381,7 @@ void Finish() {
         worker::Wait(20);
     }
     Confirm(true);
-    UpdateDecodingStats(g_decoding.context);
+    TellStatistics();
     ReplicationSlotRelease();
 }
 

@@ -37,8 +37,9 @@ constexpr std::int64_t kUnsettledMs = 20;
 // is woken for each. A stream that does not takes them at once: until then the client is told to
 // flush, and its thread spins for messages that wait behind a request.
 constexpr std::int64_t kAcknowledgeMs = 50;
-// How long an empty queue is no pause yet while the decoder is behind.
-constexpr std::int64_t kMoreSoonMs = 1;
+// How long an empty queue is no pause yet while the decoder is behind: of transactions of a row
+// each it takes a millisecond to fill one batch.
+constexpr std::int64_t kMoreSoonMs = 5;
 
 class Delivery final : public sink::Waiter {
   public:

@@ -35,8 +35,10 @@ struct RowMessages {
     HTAB* tables;
     List* publications;  // names
     std::uint64_t generation;
-    bool begun;  // pgoutput has begun the transaction
+    bool begun_by_us;
+    bool begun_by_pgoutput;
     StringInfoData message;
+    StringInfoData boundary;  // Begin or Commit
     Table* last;
     // While pgoutput writes a change:
     Table* table;
@@ -328,6 +330,7 @@ void OpenRowMessages(const char* publications) {
         hash_create("bitvelocity rows", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
     const MemoryContext old = MemoryContextSwitchTo(g_rows.memory);
     initStringInfo(&g_rows.message);
+    initStringInfo(&g_rows.boundary);
     if (!SplitIdentifierString(pstrdup(publications), ',', &g_rows.publications)) {
         ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
                         errmsg("invalid list of publications \"%s\"", publications)));
@@ -341,7 +344,7 @@ void OpenRowMessages(const char* publications) {
     pg::compat::OnPublishedRelation(OnRelation);
 }
 
-StringInfo OwnRow(Relation relation, ReorderBufferChange* change) {
+StringInfo OwnRow(ReorderBufferTXN* transaction, Relation relation, ReorderBufferChange* change) {
     const auto mode = static_cast<RowWriter>(pg::settings::row_writer);
     if (mode == RowWriter::kPgoutput) {
         return nullptr;
@@ -351,7 +354,9 @@ StringInfo OwnRow(Relation relation, ReorderBufferChange* change) {
         return nullptr;
     }
     const bool learned = (table->learned & Bit(change)) != 0;
-    const bool own = learned && (g_rows.begun || mode == RowWriter::kVerified) &&
+    const bool begun = g_rows.begun_by_us || g_rows.begun_by_pgoutput ||
+                       transaction->origin_id == InvalidRepOriginId;
+    const bool own = learned && (begun || mode == RowWriter::kVerified) &&
                      MakeMessage(&g_rows.message, table, relation, change);
     if (own && mode == RowWriter::kOwn) {
         return &g_rows.message;
@@ -363,15 +368,37 @@ StringInfo OwnRow(Relation relation, ReorderBufferChange* change) {
     return nullptr;
 }
 
-void SeeMessage(const char* message, std::size_t length) {
-    if (length == 0) {
-        return;
+StringInfo OwnBegin(ReorderBufferTXN* transaction) {
+    if (g_rows.begun_by_us || g_rows.begun_by_pgoutput) {
+        return nullptr;
     }
-    if (message[0] == LOGICAL_REP_MSG_BEGIN || message[0] == LOGICAL_REP_MSG_COMMIT) {
-        g_rows.begun = message[0] == LOGICAL_REP_MSG_BEGIN;
+    g_rows.begun_by_us = true;
+    resetStringInfo(&g_rows.boundary);
+    logicalrep_write_begin(&g_rows.boundary, transaction);
+    return &g_rows.boundary;
+}
+
+StringInfo OwnCommit(ReorderBufferTXN* transaction, XLogRecPtr commit_lsn) {
+    const bool own = g_rows.begun_by_us && !g_rows.begun_by_pgoutput;
+    g_rows.begun_by_us = g_rows.begun_by_pgoutput = false;
+    if (!own) {
+        return nullptr;
+    }
+    resetStringInfo(&g_rows.boundary);
+    logicalrep_write_commit(&g_rows.boundary, transaction, commit_lsn);
+    return &g_rows.boundary;
+}
+
+bool SeeMessage(const char* message, std::size_t length) {
+    if (length == 0) {
+        return true;
+    }
+    if (message[0] == LOGICAL_REP_MSG_BEGIN) {
+        g_rows.begun_by_pgoutput = true;
+        return !g_rows.begun_by_us;
     }
     if (g_rows.table == nullptr) {
-        return;
+        return true;
     }
     // What was invalidated meanwhile, our message could not know.
     g_rows.verifying = g_rows.verifying && !IsOutdated(g_rows.table);
@@ -388,6 +415,7 @@ void SeeMessage(const char* message, std::size_t length) {
     } else if (IsRow(message, length)) {
         Learn(message, length);
     }
+    return true;
 }
 
 void EndChange() {

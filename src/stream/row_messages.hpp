@@ -1,12 +1,15 @@
-// RowMessages: the I, U and D messages of most rows, written by the decoder itself.
+// RowMessages: the I, U and D messages of most rows, and the B and C around them, written by the
+// decoder itself.
 //
 // pgoutput decides and is the measure; it is also more than half of what decoding costs. So it
 // writes the first row of each kind (insert, update, delete) of a table. Where our own message for
 // that row is the same to the byte, and no publication filters the table's rows or columns, the
 // rows that follow are written here, until anything is invalidated that pgoutput looks at: then it
-// writes the next one again, behind a new description of the table if there is one. It always
-// begins a transaction. bitvelocity.row_writer: `verified` lets it write every row and raises where
-// ours differs, `pgoutput` leaves every row to it.
+// writes the next one again, behind a new description of the table if there is one. Where a row of
+// ours comes first in its transaction, so does our own Begin, made by the server's function; a
+// Begin of pgoutput's behind it is dropped, and Commit is written by whoever has begun last.
+// Transactions with an origin are pgoutput's to begin. bitvelocity.row_writer: `verified` lets it
+// write every row and raises where ours differs, `pgoutput` leaves every row to it.
 //
 // Decoder, from its change and write callbacks. Plain data; may raise. Of pgoutput.c (15 to 18) are
 // taken: what invalidates its descriptions, what is sent of a row, that a filter may drop or turn a
@@ -22,9 +25,14 @@ void OpenRowMessages(const char* publications);
 
 // The message of a change, valid until the next call; null: pgoutput must be called for it, which
 // SeeMessage and then EndChange follow.
-StringInfo OwnRow(Relation relation, ReorderBufferChange* change);
-// Everything that pgoutput writes.
-void SeeMessage(const char* message, std::size_t length);
+StringInfo OwnRow(ReorderBufferTXN* transaction, Relation relation, ReorderBufferChange* change);
+// What has to be sent before that message, valid until the next call; null: nothing.
+StringInfo OwnBegin(ReorderBufferTXN* transaction);
+// Everything that pgoutput writes. False: not to be sent.
+bool SeeMessage(const char* message, std::size_t length);
 void EndChange();
+// Behind pgoutput's own end of the transaction: what has to be sent as its Commit, valid until the
+// next call; null: nothing.
+StringInfo OwnCommit(ReorderBufferTXN* transaction, XLogRecPtr commit_lsn);
 
 }  // namespace bitvelocity::stream

@@ -148,8 +148,23 @@ done
 sql -c "ALTER SYSTEM SET bitvelocity.row_writer = own" -c "SELECT pg_reload_conf()" >/dev/null
 sql -c "TRUNCATE generated, alone, filtered, part, keyed, whole, numbers"
 check "a last round, the decoder's own" workload 1
+# Who begins a transaction: its first row may be ours or pgoutput's, and the other's may follow
+sql >/dev/null <<'SQL'
+INSERT INTO alone VALUES (9000, 'learned'), (9001, 'ours');
+INSERT INTO alone VALUES (9002, 'ours, alone');
+BEGIN; INSERT INTO alone VALUES (9010, 'first'); INSERT INTO generated VALUES (9010); INSERT INTO alone VALUES (9011, 'last'); COMMIT;
+BEGIN; INSERT INTO generated VALUES (9020); INSERT INTO alone VALUES (9020, 'second'); COMMIT;
+BEGIN; INSERT INTO alone VALUES (9030, 'first'); TRUNCATE generated; INSERT INTO generated VALUES (9030); COMMIT;
+BEGIN; INSERT INTO alone VALUES (9040, 'first'); SELECT pg_logical_emit_message(true, 'other', 'x'); INSERT INTO alone VALUES (9041, 'last'); COMMIT;
+BEGIN; SAVEPOINT s; INSERT INTO alone VALUES (9050, 'gone'); ROLLBACK TO s; COMMIT;
+BEGIN; SAVEPOINT s; INSERT INTO alone VALUES (9060, 'sub'); RELEASE s; DELETE FROM alone WHERE id = 9001; COMMIT;
+SELECT pg_replication_origin_create('elsewhere'), pg_replication_origin_session_setup('elsewhere');
+BEGIN; SELECT pg_replication_origin_xact_setup('0/1234', now()); INSERT INTO alone VALUES (9070, 'from elsewhere'); COMMIT;
+SELECT pg_replication_origin_session_reset();
+INSERT INTO alone VALUES (9080, 'ours again');
+SQL
 check "is delivered, too" all_synced
-for table in plain numbers keyed part; do
+for table in plain numbers keyed part alone generated; do
     check "$table in bronze is the table" same_state "$table"
 done
 finish

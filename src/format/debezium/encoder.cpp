@@ -28,19 +28,6 @@ std::int64_t NowUs() {
         .count();
 }
 
-// ts_us and ts_ns.
-void WriteTimes(JsonWriter& out, std::int64_t unix_us) {
-    std::int64_t nanos = 0;
-    if (__builtin_mul_overflow(unix_us, 1000, &nanos)) {
-        nanos = unix_us < 0 ? std::numeric_limits<std::int64_t>::min()
-                            : std::numeric_limits<std::int64_t>::max();
-    }
-    out.Raw(",\"ts_us\":");
-    out.Number(unix_us);
-    out.Raw(",\"ts_ns\":");
-    out.Number(nanos);
-}
-
 // The digits of numbers of which each is little more than the one before: but for the last four
 // they are mostly the same.
 class RisingNumber {
@@ -71,6 +58,49 @@ class RisingNumber {
     char text_[24];
     std::size_t size_ = 0;     // of the digits of front_
     std::uint64_t front_ = 0;  // 0: text_ holds none
+};
+
+// A time in milliseconds, microseconds and nanoseconds.
+class Times {
+  public:
+    Times(RisingNumber& digits, std::int64_t unix_us) : us_(unix_us) {
+        if (unix_us >= kLeast && unix_us <= kMost) {
+            text_ = digits.Text(static_cast<std::uint64_t>(unix_us));
+        }
+    }
+    void WriteMs(JsonWriter& out) const {
+        if (text_.empty()) {
+            out.Number(us_ / 1000);
+        } else {
+            out.Raw(text_.substr(0, text_.size() - 3));
+        }
+    }
+    // ts_us and ts_ns, the latter at most what has room.
+    void WriteFiner(JsonWriter& out) const {
+        out.Raw(",\"ts_us\":");
+        if (!text_.empty()) {
+            out.Raw(text_);
+            out.Raw(",\"ts_ns\":");
+            out.Raw(text_);
+            out.Raw("000");
+            return;
+        }
+        std::int64_t nanos = 0;
+        if (__builtin_mul_overflow(us_, 1000, &nanos)) {
+            nanos = us_ < 0 ? std::numeric_limits<std::int64_t>::min()
+                            : std::numeric_limits<std::int64_t>::max();
+        }
+        out.Number(us_);
+        out.Raw(",\"ts_ns\":");
+        out.Number(nanos);
+    }
+
+  private:
+    static constexpr std::int64_t kLeast = 1000;
+    static constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max() / 1000;
+
+    std::int64_t us_;
+    std::string_view text_;  // empty: not of the plain kind
 };
 
 class DebeziumEncoder final : public Encoder {
@@ -132,6 +162,9 @@ class DebeziumEncoder final : public Encoder {
     JsonWriter source_middle_;  // from there to the table's names
     JsonWriter source_xid_;
     RisingNumber lsn_;
+    RisingNumber source_last_;
+    RisingNumber source_time_;
+    RisingNumber end_time_;
     JsonWriter end_;
     char end_op_ = '\0';
     int end_events_ = kEventsPerLook;  // that had it
@@ -368,19 +401,20 @@ void DebeziumEncoder::EnterTransaction(const core::Change& change) {
     JsonWriter& start = source_start_;
     start.Clear();
     start.Raw(source_head_);
-    start.Number(last_time_us_ / 1000);
+    const Times times(source_time_, last_time_us_);
+    times.WriteMs(start);
     start.Raw(read ? ",\"snapshot\":\"true\"" : ",\"snapshot\":\"false\"");
     start.Raw(database_);
     if (last_commit_.valid()) {
         start.Raw("\\\"");
-        start.Number(last_commit_.value);
+        start.Raw(source_last_.Text(last_commit_.value));
         start.Raw("\\\",\\\"");
     } else {
         start.Raw("null,\\\"");
     }
     source_middle_.Clear();
     source_middle_.Raw("\\\"]\"");
-    WriteTimes(source_middle_, last_time_us_);
+    times.WriteFiner(source_middle_);
     source_xid_.Clear();
     if (entered_xid_ == 0) {
         source_xid_.Null();
@@ -426,8 +460,9 @@ void DebeziumEncoder::WriteEnd(JsonWriter& out, const core::Change& change, char
         end_.Raw(",\"op\":\"");
         end_.Raw(op);
         end_.Raw("\",\"ts_ms\":");
-        end_.Number(now_us / 1000);
-        WriteTimes(end_, now_us);
+        const Times times(end_time_, now_us);
+        times.WriteMs(end_);
+        times.WriteFiner(end_);
         end_.Raw('}');
         end_op_ = op;
         end_events_ = change.position == nullptr ? 0 : kEventsPerLook;
