@@ -10,13 +10,13 @@
 
 #include "core/ack_window.hpp"
 #include "core/failpoint.hpp"
-#include "format/json_writer.hpp"
 #include "format/options.hpp"
 #include "pipeline/destinations.hpp"
 #include "pipeline/heartbeat.hpp"
 #include "pipeline/message_headers.hpp"
 #include "pipeline/refusals.hpp"
 #include "pipeline/registered_schemas.hpp"
+#include "pipeline/schema_event.hpp"
 #include "pipeline/stream_options.hpp"
 #include "pipeline/topic.hpp"
 #include "pipeline/transaction_events.hpp"
@@ -436,29 +436,13 @@ core::Status MessageSink::TellBegin() {
     return SendAboutTransaction(events_->BeginValue());
 }
 
-// The event as the server wrote it, with where it stands in front.
 core::Status MessageSink::DeliverSchemaChange(const core::Change& change) {
-    const std::size_t zero = change.content.find('\0');
-    format::JsonWriter value;
-    value.Raw("{\"stream\":");
-    value.String(source_.stream);
-    value.Raw(",\"database\":");
-    value.String(source_.database);
-    value.Raw(",\"transaction_id\":\"");
-    value.Number(change.identity.xid);
-    value.Raw("\",\"lsn\":\"");
-    value.LsnText(change.lsn);
-    value.Raw("\",\"commit_lsn\":\"");
-    value.LsnText(change.identity.commit_lsn);
-    value.Raw("\",\"ts_ms\":");
-    value.Number(change.commit_time_us / 1000);
-    value.Raw(",");
-    value.Raw(change.content.substr(zero + 2));  // behind the zero byte and the bracket
+    const SchemaEvent event = MakeSchemaEvent(source_, change);
     sink::OutgoingMessage outgoing;
     outgoing.destination = schema_topic_;
     outgoing.has_key = true;
-    outgoing.key = change.content.substr(0, zero);
-    outgoing.value = value.view();
+    outgoing.key = event.key;
+    outgoing.value = event.value;
     outgoing.headers = headers_.Make(change, change.identity.part, {});
     return Send(outgoing, 0, &change.identity, change.identity.part);
 }
