@@ -61,9 +61,6 @@ CREATE TABLE bitvelocity.stream_snapshot (
     -- key the oid of the leaf and the ctid
     place_columns text[] NOT NULL DEFAULT '{}',
     place_values text[] NOT NULL DEFAULT '{}',
-    -- keys that rows have got meanwhile, whose events lack what the update left alone: read again before
-    -- a chunk counts as done. In the stream's own form (model/row_key)
-    moved bytea[] NOT NULL DEFAULT '{}',
     -- read: looked at; sent: as READ events
     rows_read bigint NOT NULL DEFAULT 0,
     rows_sent bigint NOT NULL DEFAULT 0,
@@ -77,6 +74,16 @@ CREATE TABLE bitvelocity.stream_snapshot (
 CREATE INDEX ON bitvelocity.stream_snapshot (stream_id) WHERE finished_at IS NULL;
 COMMENT ON TABLE bitvelocity.stream_snapshot IS
     'Snapshots of existing rows: whose rows a stream reads or has read, and how far; saved with every chunk';
+
+CREATE TABLE bitvelocity.stream_moved_row (
+    snapshot_id bigint NOT NULL REFERENCES bitvelocity.stream_snapshot ON DELETE CASCADE,
+    n bigint GENERATED ALWAYS AS IDENTITY,
+    -- in the stream's own form (model/row_key)
+    key bytea NOT NULL,
+    PRIMARY KEY (snapshot_id, n)
+);
+COMMENT ON TABLE bitvelocity.stream_moved_row IS
+    'Keys that rows got while existing rows were read, and whose events lack what the update left alone: read again before a chunk counts as done';
 
 -- Events that could not be delivered (option on_error = dead_letter), as they would have left the
 -- database. Written by the deliverers only; they are users' data, so no role but the owner reads them.

@@ -546,6 +546,7 @@ core::Status MessageSink::SendWhenRoom(const sink::OutgoingMessage& message) {
                 return NameTheEvent(result.error(), sent.table, sent.identity);
             }
             if (*result == sink::SendResult::kQueued) {
+                under_way_.HandedOver(message.tag);
                 return core::Status::Ok();
             }
         }

@@ -41,6 +41,7 @@ class UnderWay {
         std::uint64_t transaction = 0;
         std::int32_t redelivered = -1;
         bool keeps = false;
+        bool weighs = false;  // it is in bytes()
     };
 
     // A place for a message, whose fields have old values, all of them to be replaced before
@@ -63,8 +64,14 @@ class UnderWay {
     [[nodiscard]] SentMessage& at(std::uint64_t tag) { return messages_[tag]; }
     void Opened(std::uint64_t tag) {
         const SentMessage& message = messages_[tag];
-        counted_[tag] = {message.transaction, message.redelivered, message.kept != nullptr};
-        bytes_ += Weight(message.kept.get());
+        counted_[tag] = {message.transaction, message.redelivered, message.kept != nullptr, false};
+    }
+    // The transport has it. One that waits for room does not count, or it would wait for itself.
+    void HandedOver(std::uint64_t tag) {
+        if (counted_[tag].keeps) {
+            counted_[tag].weighs = true;
+            bytes_ += Weight(messages_[tag].kept.get());
+        }
     }
     [[nodiscard]] std::uint64_t Add(SentMessage message) {
         const std::uint64_t tag = Open();
@@ -84,11 +91,13 @@ class UnderWay {
     }
     [[nodiscard]] SentMessage Take(std::uint64_t tag) {
         SentMessage message = std::move(messages_[tag]);
-        bytes_ -= Weight(message.kept.get());
+        if (counted_[tag].weighs) {
+            bytes_ -= Weight(message.kept.get());
+        }
         free_.push_back(static_cast<std::uint32_t>(tag));
         return message;
     }
-    // Of what is kept.
+    // Of what is kept and handed over.
     [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
   private:

@@ -323,10 +323,17 @@ void Snapshots::Arrived(Reading& reading, model::ChunkAnswer& answer) {
     if (!SameKeys(table.keys, answer.chunk.keys)) {
         table.window.ForgetKeys();
         table.keys = answer.chunk.keys;
-        if (reading.flights > 0) {
-            GiveUp(reading);  // its rows would not be found by these keys
-            return;
+        // What was written, what is on its way and what is to be read again mean nothing by these
+        // keys: every row is read anew.
+        for (Reading& one : readings_) {
+            if (one.request.relation == relation) {
+                one.request.place = {};
+                one.written_up = false;
+                one.again.clear();
+                GiveUp(one);
+            }
         }
+        return;
     }
     tables_.Read(relation, *snapshot);
     if (!table.window.Settled(*snapshot)) {

@@ -33,9 +33,8 @@ std::string Unhex(const std::string& hex) {
 std::vector<std::string> ReadMoved(pg::SpiScope& spi, std::int64_t id) {
     std::vector<std::string> keys;
     const pg::Rows rows = spi.Execute(
-        "SELECT encode(m.key, 'hex') FROM bitvelocity.stream_snapshot, unnest(moved) WITH "
-        "ORDINALITY AS "
-        "m(key, n) WHERE snapshot_id = $1 ORDER BY m.n",
+        "SELECT encode(key, 'hex') FROM bitvelocity.stream_moved_row WHERE snapshot_id = $1 ORDER "
+        "BY n",
         {pg::Param::Bigint(id)});
     for (std::size_t i = 0; i < rows.size(); ++i) {
         keys.push_back(Unhex(rows.Text(i, 1).value_or("")));
@@ -102,7 +101,7 @@ std::vector<SnapshotRequest> LoadSnapshotRequests(std::int32_t stream_id) {
 
 void NoteMovedRow(std::int64_t id, const std::string& key) {
     pg::SpiScope spi;
-    spi.Execute("UPDATE bitvelocity.stream_snapshot SET moved = moved || $2 WHERE snapshot_id = $1",
+    spi.Execute("INSERT INTO bitvelocity.stream_moved_row (snapshot_id, key) VALUES ($1, $2)",
                 {pg::Param::Bigint(id), pg::Param::Bytes(key)});
 }
 
@@ -112,13 +111,20 @@ void SaveSnapshotRequest(std::int32_t stream_id, const SnapshotRequest& request,
     spi.Execute("UPDATE bitvelocity.stream_snapshot SET place_columns = " +
                     ArrayText(request.place.columns) +
                     ", place_values = " + ArrayText(request.place.values) +
-                    ", moved = moved[$5 + 1:], rows_read = $2, rows_sent = $3, started_at = "
+                    ", rows_read = $2, rows_sent = $3, started_at = "
                     "coalesce(started_at, now()), "
                     "finished_at = CASE WHEN $4 THEN clock_timestamp() END WHERE snapshot_id = $1",
                 {pg::Param::Bigint(request.id),
                  pg::Param::Bigint(static_cast<std::int64_t>(request.rows_read)),
                  pg::Param::Bigint(static_cast<std::int64_t>(request.rows_sent)),
-                 pg::Param::Bool(finished), pg::Param::Int(static_cast<std::int32_t>(moved))});
+                 pg::Param::Bool(finished)});
+    if (moved > 0) {
+        spi.Execute(
+            "DELETE FROM bitvelocity.stream_moved_row WHERE snapshot_id = $1 AND n <= (SELECT n "
+            "FROM "
+            "bitvelocity.stream_moved_row WHERE snapshot_id = $1 ORDER BY n OFFSET $2 - 1 LIMIT 1)",
+            {pg::Param::Bigint(request.id), pg::Param::Bigint(static_cast<std::int64_t>(moved))});
+    }
     if (finished) {
         spi.Execute(
             "UPDATE bitvelocity.stream_table t SET existing_rows = 'copied' FROM "

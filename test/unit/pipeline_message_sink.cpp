@@ -430,6 +430,32 @@ TEST_F(MessageSinkTest, ATopicOfLettersIsAcknowledgedLikeAnyOther) {
     EXPECT_TRUE(letters_.stored.empty());
 }
 
+// What is kept is bounded, but neither a letter about more than that waits for itself, nor does a
+// message for the letter of another one that waits behind it.
+TEST_F(MessageSinkTest, LettersOfLargeEventsFindRoom) {
+    Make("flat", kTopicOfLetters);
+    const std::string large(33'000'000, 'x');
+    Begin(0x100);
+    ASSERT_TRUE(Insert(orders_, "1", large).ok());
+    Commit(0x110);
+    broker_.fail = 0;
+    ASSERT_TRUE(sink_->Poll().ok());
+    ASSERT_EQ(broker_.Topics(), "s_1.public.orders dead ");
+    Acknowledge({1});
+    EXPECT_EQ(sink_->DurablePosition(), Lsn{0x110});
+
+    const std::string half(17'000'000, 'x');
+    waiter_.next = 3;
+    Begin(0x200);
+    ASSERT_TRUE(Insert(orders_, "2", half).ok());
+    ASSERT_TRUE(Insert(orders_, "3", half).ok());
+    broker_.fail = 2;
+    ASSERT_TRUE(Insert(orders_, "4", half).ok());
+    Commit(0x210);
+    ASSERT_EQ(broker_.Topics(),
+              "s_1.public.orders dead s_1.public.orders s_1.public.orders dead s_1.public.orders ");
+}
+
 TEST_F(MessageSinkTest, ALetterThatItsTopicRefusesGoesIntoTheTable) {
     Make("flat", kTopicOfLetters);
     OneRow(0x100, 0x110);

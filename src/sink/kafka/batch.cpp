@@ -44,30 +44,27 @@ void Batch::Add(const OutgoingMessage& message) {
     stored_[count_++] = stored;
 }
 
-void Batch::Produce(rd_kafka_topic_t* topic, const Partitions& partitions) {
+void Batch::Produce(rd_kafka_topic_t* topic, Partitions& partitions) {
     rd_kafka_message_t* first = messages_.data() + first_;
-    const int count = static_cast<int>(count_ - first_);
-    if (!partitions.known()) {
-        (void)rd_kafka_produce_batch(topic, RD_KAFKA_PARTITION_UA, 0, first, count);
+    rd_kafka_message_t* const end = messages_.data() + count_;
+    partitions.Forget();
+    // What refuses the first may not concern the others, unless there is no room.
+    if (rd_kafka_produce_batch(topic, RD_KAFKA_PARTITION_UA, 0, first, 1) != 1 &&
+        (first->err == RD_KAFKA_RESP_ERR__QUEUE_FULL || first->err == RD_KAFKA_RESP_ERR__FATAL)) {
         return;
     }
-    if (rd_kafka_produce_batch(topic, RD_KAFKA_PARTITION_UA, 0, first, 1) != 1) {
-        // What refused it may not concern the others, unless there is no room.
-        if (first->err == RD_KAFKA_RESP_ERR__QUEUE_FULL || first->err == RD_KAFKA_RESP_ERR__FATAL) {
-            return;
-        }
-    }
-    for (rd_kafka_message_t* message = first + 1; message < first + count; ++message) {
+    const bool known = partitions.known();
+    for (rd_kafka_message_t* message = ++first; message != end; ++message) {
         message->partition =
-            message->key == nullptr
-                ? RD_KAFKA_PARTITION_UA
-                : partitions.Of({static_cast<const char*>(message->key), message->key_len});
+            known && message->key != nullptr
+                ? partitions.Of({static_cast<const char*>(message->key), message->key_len})
+                : RD_KAFKA_PARTITION_UA;
     }
-    (void)rd_kafka_produce_batch(topic, RD_KAFKA_PARTITION_UA, RD_KAFKA_MSG_F_PARTITION, first + 1,
-                                 count - 1);
+    (void)rd_kafka_produce_batch(topic, RD_KAFKA_PARTITION_UA, known ? RD_KAFKA_MSG_F_PARTITION : 0,
+                                 first, static_cast<int>(end - first));
 }
 
-rd_kafka_resp_err_t Batch::HandOver(rd_kafka_topic_t* topic, const Partitions& partitions,
+rd_kafka_resp_err_t Batch::HandOver(rd_kafka_topic_t* topic, Partitions& partitions,
                                     std::vector<Refused>* refused) {
     if (empty()) {
         return RD_KAFKA_RESP_ERR_NO_ERROR;

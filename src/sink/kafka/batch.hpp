@@ -41,7 +41,7 @@ class Batch {
     void Add(const OutgoingMessage& message);
     // RD_KAFKA_RESP_ERR_NO_ERROR: it is empty. Else why the first that is still here was not taken:
     // the queue is full, or the producer cannot go on. `partitions`: of the topic.
-    rd_kafka_resp_err_t HandOver(rd_kafka_topic_t* topic, const Partitions& partitions,
+    rd_kafka_resp_err_t HandOver(rd_kafka_topic_t* topic, Partitions& partitions,
                                  std::vector<Refused>* refused);
 
     // What a message that is produced alone carries, for Reported.
@@ -50,7 +50,7 @@ class Batch {
     std::uint64_t Reported(const rd_kafka_message_t* message);
 
   private:
-    void Produce(rd_kafka_topic_t* topic, const Partitions& partitions);
+    void Produce(rd_kafka_topic_t* topic, Partitions& partitions);
 
     std::shared_ptr<Payloads> payloads_;
     std::size_t largest_;

@@ -20,6 +20,8 @@ class Partitions {
     // and the client. False: another partitioner is configured, and nothing is changed.
     bool Watch(rd_kafka_topic_conf_t* conf);
 
+    // Until the client says it again: it may not know the topic any more.
+    void Forget() { count_.store(0, std::memory_order_relaxed); }
     [[nodiscard]] bool known() const { return count_.load(std::memory_order_relaxed) > 0; }
     // Of a key that is not null. Only when known.
     [[nodiscard]] std::int32_t Of(std::string_view key) const;
