@@ -150,6 +150,8 @@ SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_table', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_snapshot', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_snapshot_snapshot_id_seq', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_moved_row', '');
+SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_moved_row_n_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.stream_stream_id_seq', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.dead_letter', '');
 SELECT pg_catalog.pg_extension_config_dump('bitvelocity.dead_letter_id_seq', '');
