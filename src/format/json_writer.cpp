@@ -92,8 +92,7 @@ void JsonWriter::Escaped(std::string_view text) {
         char* out = data_.get() + size_;
         const char* const start = next;
         while (end - next >= 8) {
-            std::uint64_t word = 0;
-            std::memcpy(&word, next, sizeof(word));
+            const std::uint64_t word = LoadWord(next);
             std::memcpy(out, &word, sizeof(word));
             if (const std::uint64_t special = SpecialBytes(word); special != 0) {
                 next += __builtin_ctzll(special) / 8;

@@ -2,6 +2,8 @@
 // Pure.
 #pragma once
 
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 #include <string_view>
@@ -32,23 +34,42 @@ inline std::uint64_t ShortWord(std::string_view text, char filler) {
            (fill & ~std::uint64_t{0xFFFFFF});
 }
 
-constexpr bool AllDigits(std::uint64_t word) {
-    constexpr std::uint64_t kHighNibbles = 0xF0F0F0F0F0F0F0F0ULL;
-    constexpr std::uint64_t kZeros = 0x3030303030303030ULL;
-    constexpr std::uint64_t kSixes = 0x0606060606060606ULL;  // of ':' and above they make a 4
-    return ((word & kHighNibbles) ^ kZeros) == 0 && ((word + kSixes) & kHighNibbles) == kZeros;
-}
+// Eight characters, "d" for any digit, looked at in one step.
+class WordPattern {
+  public:
+    constexpr explicit WordPattern(const char (&form)[9]) {
+        std::array<unsigned char, 8> digits{};
+        std::array<unsigned char, 8> room{};
+        for (std::size_t i = 0; i < 8; ++i) {
+            const bool digit = form[i] == 'd';
+            digits[i] = static_cast<unsigned char>(digit ? '0' : form[i]);
+            room[i] = digit ? 0x7f - 9 : 0x7f;
+        }
+        digits_ = std::bit_cast<std::uint64_t>(digits);
+        room_ = std::bit_cast<std::uint64_t>(room);
+    }
+    [[nodiscard]] constexpr bool Matches(std::uint64_t word) const {
+        // Of each byte what it is above its place's zero: a high bit says that it is too much.
+        word ^= digits_;
+        return ((word | (word + room_)) & 0x8080808080808080ULL) == 0;
+    }
+
+  private:
+    std::uint64_t digits_ = 0;
+    std::uint64_t room_ = 0;
+};
 
 // A number of 1 to 16 digits without sign or superfluous zeros. False of others, too, that are
 // numbers.
 inline bool IsPlainNumber(std::string_view text) {
+    constexpr WordPattern kDigits("dddddddd");
     const std::size_t size = text.size();
     if (size == 0 || size > 16 || (size > 1 && text.front() == '0')) {
         return false;
     }
-    return size <= 8
-               ? AllDigits(ShortWord(text, '0'))
-               : AllDigits(LoadWord(text.data())) && AllDigits(LoadWord(text.data() + size - 8));
+    return size <= 8 ? kDigits.Matches(ShortWord(text, '0'))
+                     : kDigits.Matches(LoadWord(text.data())) &&
+                           kDigits.Matches(LoadWord(text.data() + size - 8));
 }
 
 }  // namespace bitvelocity::format

@@ -1,13 +1,12 @@
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <charconv>
-#include <cstring>
 #include <limits>
 #include <optional>
 
 #include "format/calendar.hpp"
 #include "format/debezium/writers.hpp"
+#include "format/short_text.hpp"
 #include "format/time_text.hpp"
 
 namespace bitvelocity::format::debezium {
@@ -126,43 +125,16 @@ bool WriteIsoTimeOfDay(JsonWriter& out, std::optional<std::int64_t> micros) {
     return true;
 }
 
-// Eight characters, "d" for any digit, looked at in one step.
-class Pattern {
-  public:
-    constexpr explicit Pattern(const char (&form)[9]) {
-        std::array<unsigned char, 8> digits{};
-        std::array<unsigned char, 8> room{};
-        for (std::size_t i = 0; i < 8; ++i) {
-            const bool digit = form[i] == 'd';
-            digits[i] = static_cast<unsigned char>(digit ? '0' : form[i]);
-            room[i] = digit ? 0x7f - 9 : 0x7f;
-        }
-        digits_ = std::bit_cast<std::uint64_t>(digits);
-        room_ = std::bit_cast<std::uint64_t>(room);
-    }
-    [[nodiscard]] bool Matches(const char* text) const {
-        std::uint64_t word = 0;
-        std::memcpy(&word, text, sizeof(word));
-        // Of each byte what it is above its place's zero: a high bit says that it is too much.
-        word ^= digits_;
-        return ((word | (word + room_)) & 0x8080808080808080ULL) == 0;
-    }
-
-  private:
-    std::uint64_t digits_ = 0;
-    std::uint64_t room_ = 0;
-};
-
 // "2024-01-15 08:30:00.123+00": what the server prints in years of four digits. Its fraction has no
 // zeros at the end.
 constexpr std::size_t kPlainTimestamp = 19;
 bool IsPlainUtc(std::string_view text) {
-    static constexpr Pattern kDate("dddd-dd-");
-    static constexpr Pattern kMiddle("dd dd:dd");
-    static constexpr Pattern kTime("dd:dd:dd");
+    static constexpr WordPattern kDate("dddd-dd-");
+    static constexpr WordPattern kMiddle("dd dd:dd");
+    static constexpr WordPattern kTime("dd:dd:dd");
     if (text.size() < kPlainTimestamp + 3 || !text.ends_with("+00") ||
-        !kDate.Matches(text.data()) || !kMiddle.Matches(text.data() + 8) ||
-        !kTime.Matches(text.data() + 11)) {
+        !kDate.Matches(LoadWord(text.data())) || !kMiddle.Matches(LoadWord(text.data() + 8)) ||
+        !kTime.Matches(LoadWord(text.data() + 11))) {
         return false;
     }
     const std::string_view fraction =
