@@ -4,16 +4,15 @@
 
 namespace bitvelocity::sink::kafka {
 
-bool Partitions::Watch(rd_kafka_topic_conf_t* conf) {
+void Partitions::Watch(rd_kafka_topic_conf_t* conf) {
     std::array<char, 32> name{};
     std::size_t size = name.size();
     if (rd_kafka_topic_conf_get(conf, "partitioner", name.data(), &size) != RD_KAFKA_CONF_OK ||
         std::string_view(name.data()) != "murmur2_random") {
-        return false;
+        return;
     }
     rd_kafka_topic_conf_set_opaque(conf, this);
     rd_kafka_topic_conf_set_partitioner_cb(conf, Choose);
-    return true;
 }
 
 std::int32_t Partitions::Of(std::string_view key) const {

@@ -17,8 +17,9 @@ namespace bitvelocity::sink::kafka {
 class Partitions {
   public:
     // From now on topics of this configuration tell how many they have; this object outlives them
-    // and the client. False: another partitioner is configured, and nothing is changed.
-    bool Watch(rd_kafka_topic_conf_t* conf);
+    // and the client. Where another partitioner is configured nothing is changed, and none is
+    // known.
+    void Watch(rd_kafka_topic_conf_t* conf);
 
     // Until the client says it again: it may not know the topic any more.
     void Forget() { count_.store(0, std::memory_order_relaxed); }

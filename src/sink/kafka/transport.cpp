@@ -393,7 +393,7 @@ core::Result<const Topic*> KafkaTransport::Find(std::string_view name) {
     producer_->Keep(topic.partitions);
     std::unique_ptr<rd_kafka_topic_conf_t, TopicConfDeleter> conf(
         rd_kafka_default_topic_conf_dup(producer_->handle()));
-    (void)topic.partitions->Watch(conf.get());
+    topic.partitions->Watch(conf.get());
     // Takes the configuration, also when it fails.
     topic.handle.reset(rd_kafka_topic_new(producer_->handle(), owned.c_str(), conf.release()));
     if (topic.handle == nullptr) {
