@@ -71,6 +71,25 @@ inline HeapTuple NewTuple(const ReorderBufferChange* change) {
 }
 #endif
 
+// relfilelocator.h: relation files were called nodes until 15 (commit b0a55e43299c).
+#if PG_VERSION_NUM >= 160000
+using FileLocator = RelFileLocator;
+inline const FileLocator& Locator(const ReorderBufferChange* change) {
+    return change->data.tp.rlocator;
+}
+inline bool SameFile(const FileLocator& a, const FileLocator& b) {
+    return RelFileLocatorEquals(a, b);
+}
+#else
+using FileLocator = RelFileNode;
+inline const FileLocator& Locator(const ReorderBufferChange* change) {
+    return change->data.tp.relnode;
+}
+inline bool SameFile(const FileLocator& a, const FileLocator& b) {
+    return RelFileNodeEquals(a, b);
+}
+#endif
+
 // inval.h: what a publication sends of a table has an invalidation of its own since 18 (commit
 // 3abe9dc18892).
 inline void OnPublishedRelation(void (*callback)(Datum, Oid)) {

@@ -42,6 +42,31 @@ Kind KindOf(Oid type) {
     }
 }
 
+// Of the types that their output functions print, those whose functions look nothing up.
+bool PrintsAlone(Oid type) {
+    switch (type) {
+        case BYTEAOID:
+        case CHAROID:
+        case NAMEOID:
+        case OIDOID:
+        case FLOAT4OID:
+        case FLOAT8OID:
+        case JSONBOID:
+        case TIMEOID:
+        case TIMETZOID:
+        case INTERVALOID:
+        case INETOID:
+        case CIDROID:
+        case MACADDROID:
+        case MACADDR8OID:
+        case BITOID:
+        case VARBITOID:
+            return true;
+        default:
+            return false;
+    }
+}
+
 void MakeRoom(StringInfo out, int bytes) {
     if (out->len + bytes >= out->maxlen) {
         enlargeStringInfo(out, bytes);
@@ -225,6 +250,10 @@ void PrepareColumn(ColumnText* column, Oid type, MemoryContext memory) {
     bool variable = false;
     getTypeOutputInfo(base, &column->function, &variable);
     column->kind = KindOf(base);
+    // What is said of a user's type is read again when it changes; a conversion between encodings
+    // is looked up.
+    column->alone = type == base && GetDatabaseEncoding() == PG_UTF8 &&
+                    (column->kind < Kind::kFunction || PrintsAlone(base));
     fmgr_info_cxt(column->function, &column->output, memory);
 }
 

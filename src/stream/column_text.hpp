@@ -27,6 +27,7 @@ struct ColumnText {
         kUnprepared  // of others: what it caches may change with its types, so found every time
     };
     Kind kind;
+    bool alone;  // written without the catalogue, so without a transaction
     Oid function;
     FmgrInfo output;
 };

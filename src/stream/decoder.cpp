@@ -12,6 +12,7 @@
 #include "worker/loop.hpp"
 #include "pg/postgres.hpp"
 
+#include "stream/plain_transaction.hpp"
 #include "stream/process.hpp"
 #include "stream/queue.hpp"
 #include "stream/row_messages.hpp"
@@ -90,6 +91,7 @@ void Write(LogicalDecodingContext* context, XLogRecPtr lsn, TransactionId /*xid*
            bool /*last_write*/) {
     const StringInfo out = context->out;
     const auto length = static_cast<std::size_t>(out->len);
+    CompareWithPlain(out->data, length);
     if (SeeMessage(out->data, length)) {
         Send(lsn, out->data, length);
     }
@@ -104,8 +106,10 @@ void SendOwn(XLogRecPtr lsn, StringInfo message) {
 void OnChange(LogicalDecodingContext* context, ReorderBufferTXN* transaction, Relation relation,
               ReorderBufferChange* change) {
     if (const StringInfo row = OwnRow(transaction, relation, change)) {
-        SendOwn(change->lsn, OwnBegin(transaction));
-        SendOwn(change->lsn, row);
+        if (row->len > 0) {
+            SendOwn(change->lsn, OwnBegin(transaction));
+            SendOwn(change->lsn, row);
+        }
         return;
     }
     g_decoding.change_by_pgoutput(context, transaction, relation, change);
@@ -137,6 +141,7 @@ void TellStatistics() {
 void OnCommit(LogicalDecodingContext* context, ReorderBufferTXN* transaction,
               XLogRecPtr commit_lsn) {
     g_decoding.commit_by_pgoutput(context, transaction, commit_lsn);
+    EndComparison();
     SendOwn(transaction->end_lsn, OwnCommit(transaction, commit_lsn));
     KeepFromTelling(context->reorder);
 }
@@ -326,6 +331,9 @@ void DecodeUntilStopped() {
             if (caught_up) {
                 caught_up = false;
                 entry->caught_up.store(false);
+            }
+            if (SendPlainTransaction(context, Send)) {
+                KeepFromTelling(context->reorder);
             }
             LogicalDecodingProcessRecord(context, context->reader);
             g_decoding.processed = context->reader->EndRecPtr;

@@ -83,6 +83,18 @@ Oid RelationOf(const char* message) {
     return pg_ntoh32(network);
 }
 
+// A table whose last column of a user's type is gone.
+void Forget(Oid relid) {
+    auto* description =
+        static_cast<Description*>(hash_search(g_watched.descriptions, &relid, HASH_FIND, nullptr));
+    if (description != nullptr) {
+        pfree(description->relation.data);
+        pfree(description->types.data);
+        (void)hash_search(g_watched.descriptions, &relid, HASH_REMOVE, nullptr);
+        CountOutdated();
+    }
+}
+
 void Keep(StringInfo into, const char* bytes, std::size_t length) {
     resetStringInfo(into);
     appendBinaryStringInfo(into, bytes, static_cast<int>(length));
@@ -111,12 +123,13 @@ void DescribeTypes(const char* relation_message, std::size_t length, StringInfo 
     resetStringInfo(record);
     AppendTypeRecord(record, relation_message, length, See);
     const Oid relid = RelationOf(relation_message);
-    bool found = false;
-    auto* description = static_cast<Description*>(hash_search(
-        g_watched.descriptions, &relid, g_watched.has_user_type ? HASH_ENTER : HASH_FIND, &found));
-    if (description == nullptr) {
+    if (!g_watched.has_user_type) {
+        Forget(relid);
         return;
     }
+    bool found = false;
+    auto* description =
+        static_cast<Description*>(hash_search(g_watched.descriptions, &relid, HASH_ENTER, &found));
     if (!found) {
         const MemoryContext old = MemoryContextSwitchTo(g_watched.memory);
         initStringInfo(&description->relation);

@@ -2,7 +2,7 @@
 
 #include "pg/settings.hpp"
 
-#include "stream/column_text.hpp"
+#include "stream/row_tables.hpp"
 
 namespace bitvelocity::stream {
 
@@ -14,37 +14,24 @@ using pg::settings::RowWriter;
 constexpr int kKeptBytes = 1024 * 1024;
 constexpr std::size_t kRelationAt = 1;
 
-struct Table {
-    Oid relid;     // hash key
-    bool is_root;  // rows of partitions are published as its own
-    bool stale;
-    std::uint8_t learned;  // bits of Action: ours equals pgoutput's
-    std::uint8_t differs;  // it did not
-    bool full_identity;    // of the table it is published as
-    Oid published_as;
-    std::uint64_t generation;
-    MemoryContext memory;
-    int count;
-    ColumnText* columns;  // by attribute, `count` of them
-};
+// What pgoutput should send of a change.
+enum class Expected : std::uint8_t { kUnknown, kMessage, kNothing };
 
 // One decoder a process.
 struct RowMessages {
     MemoryContext memory;
     MemoryContext scratch;  // of one row
-    HTAB* tables;
-    List* publications;  // names
-    std::uint64_t generation;
     bool begun_by_us;
     bool begun_by_pgoutput;
     StringInfoData message;
     StringInfoData boundary;  // Begin or Commit
-    Table* last;
+    StringInfoData nothing;
     // While pgoutput writes a change:
-    Table* table;
+    RowTable* table;
     Relation relation;
     ReorderBufferChange* change;
-    bool verifying;  // `message` is what it should write
+    Expected expected;
+    bool seen;  // it has sent a row
     Datum values[MaxTupleAttributeNumber];
     bool nulls[MaxTupleAttributeNumber];
 };
@@ -55,125 +42,15 @@ std::uint8_t Bit(const ReorderBufferChange* change) {
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(change->action));
 }
 
-void OnRelation(Datum /*argument*/, Oid relid) {
-    if (relid == InvalidOid) {
-        ++g_rows.generation;
-        return;
-    }
-    auto* table = static_cast<Table*>(hash_search(g_rows.tables, &relid, HASH_FIND, nullptr));
-    if (table != nullptr) {
-        table->stale = true;
-        g_rows.generation += table->is_root ? 1 : 0;
-    }
-}
-
-void OnPublication(Datum /*argument*/, int /*cache*/, uint32 /*hash*/) {
-    ++g_rows.generation;
-}
-
-bool Filters(Oid publication, Oid relid) {
-    const HeapTuple entry =
-        SearchSysCache2(PUBLICATIONRELMAP, ObjectIdGetDatum(relid), ObjectIdGetDatum(publication));
-    if (!HeapTupleIsValid(entry)) {
-        return false;
-    }
-    bool all_rows = true;
-    bool all_columns = true;
-    (void)SysCacheGetAttr(PUBLICATIONRELMAP, entry, Anum_pg_publication_rel_prqual, &all_rows);
-    (void)SysCacheGetAttr(PUBLICATIONRELMAP, entry, Anum_pg_publication_rel_prattrs, &all_columns);
-    ReleaseSysCache(entry);
-    return !all_rows || !all_columns;
-}
-
-bool IsFiltered(Relation relation) {
-    List* relids = list_make1_oid(RelationGetRelid(relation));
-    if (relation->rd_rel->relispartition) {
-        relids = list_concat(relids, get_partition_ancestors(RelationGetRelid(relation)));
-    }
-    ListCell* name = nullptr;
-    foreach (name, g_rows.publications) {
-        const Oid publication = get_publication_oid(static_cast<char*>(lfirst(name)), true);
-        ListCell* relid = nullptr;
-        foreach (relid, relids) {
-            if (OidIsValid(publication) && Filters(publication, lfirst_oid(relid))) {
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-bool HasGeneratedColumn(TupleDesc description) {
-    for (int i = 0; i < description->natts; ++i) {
-        if (TupleDescAttr(description, i)->attgenerated != '\0') {
-            return true;
-        }
-    }
-    return false;
-}
-
-void Forget(Table* table, TupleDesc description) {
-    table->generation = g_rows.generation;
-    table->stale = false;
-    table->learned = 0;
-    table->differs = 0;
-    table->count = description->natts;
-    table->columns = nullptr;
-    MemoryContextReset(table->memory);
-}
-
-// False: rows of this table are pgoutput's business alone.
-bool Prepare(Table* table, Relation relation) {
-    const TupleDesc description = RelationGetDescr(relation);
-    if (table->columns != nullptr) {
-        return true;
-    }
-    if (HasGeneratedColumn(description) || IsFiltered(relation)) {
-        return false;
-    }
-    auto* columns = static_cast<ColumnText*>(MemoryContextAllocZero(
-        table->memory, sizeof(ColumnText) * static_cast<std::size_t>(table->count)));
-    for (int i = 0; i < table->count; ++i) {
-        const Form_pg_attribute attribute = TupleDescAttr(description, i);
-        if (!attribute->attisdropped) {
-            PrepareColumn(&columns[i], attribute->atttypid, table->memory);
-        }
-    }
-    table->columns = columns;
-    return true;
-}
-
-Table* FindEntry(Oid relid) {
-    bool found = false;
-    auto* table = static_cast<Table*>(hash_search(g_rows.tables, &relid, HASH_ENTER, &found));
-    if (!found) {
-        *table = {};
-        table->relid = relid;
-        table->stale = true;
-        table->memory =
-            AllocSetContextCreate(g_rows.memory, "bitvelocity row message", ALLOCSET_SMALL_SIZES);
-    }
-    return table;
-}
-
-bool IsOutdated(const Table* table) {
-    return table->stale || table->generation != g_rows.generation;
-}
-
-Table* Find(Relation relation) {
-    const Oid relid = RelationGetRelid(relation);
-    if (g_rows.last == nullptr || g_rows.last->relid != relid) {
-        g_rows.last = FindEntry(relid);
-    }
-    Table* table = g_rows.last;
-    if (IsOutdated(table) || table->count != RelationGetDescr(relation)->natts) {
-        Forget(table, RelationGetDescr(relation));
-    }
-    return table;
+// The tuple that a change is about.
+HeapTuple RowOf(const ReorderBufferChange* change) {
+    return change->action == REORDER_BUFFER_CHANGE_DELETE ? pg::compat::OldTuple(change)
+                                                          : pg::compat::NewTuple(change);
 }
 
 // As logicalrep_write_tuple.
-void AppendTuple(StringInfo out, const Table* table, TupleDesc description, HeapTuple tuple) {
+void AppendTuple(StringInfo out, const RowTable* table, HeapTuple tuple) {
+    const TupleDesc description = table->description;
     heap_deform_tuple(tuple, description, g_rows.values, g_rows.nulls);
     const int count_at = out->len;
     pq_sendint16(out, 0);
@@ -198,8 +75,7 @@ void AppendTuple(StringInfo out, const Table* table, TupleDesc description, Heap
 }
 
 // As logicalrep_write_insert, _update and _delete. False: nothing would be written.
-bool MakeMessage(StringInfo out, const Table* table, Relation relation,
-                 const ReorderBufferChange* change) {
+bool MakeMessage(StringInfo out, const RowTable* table, const ReorderBufferChange* change) {
     const HeapTuple before = pg::compat::OldTuple(change);
     const HeapTuple after = pg::compat::NewTuple(change);
     char tag = 0;
@@ -216,7 +92,7 @@ bool MakeMessage(StringInfo out, const Table* table, Relation relation,
         default:
             return false;
     }
-    if ((tag == LOGICAL_REP_MSG_DELETE ? before : after) == nullptr) {
+    if (RowOf(change) == nullptr) {
         return false;
     }
     if (out->maxlen > kKeptBytes) {
@@ -229,52 +105,15 @@ bool MakeMessage(StringInfo out, const Table* table, Relation relation,
     pq_sendint32(out, table->published_as);
     if (before != nullptr && tag != LOGICAL_REP_MSG_INSERT) {
         appendStringInfoCharMacro(out, table->full_identity ? 'O' : 'K');
-        AppendTuple(out, table, RelationGetDescr(relation), before);
+        AppendTuple(out, table, before);
     }
     if (tag != LOGICAL_REP_MSG_DELETE) {
         appendStringInfoCharMacro(out, 'N');
-        AppendTuple(out, table, RelationGetDescr(relation), after);
+        AppendTuple(out, table, after);
     }
     MemoryContextSwitchTo(old);
     MemoryContextReset(g_rows.scratch);
     return true;
-}
-
-// Column by column: then pgoutput converts no row of a partition to its root's.
-bool SameColumns(TupleDesc a, TupleDesc b) {
-    if (a->natts != b->natts || HasGeneratedColumn(b)) {
-        return false;
-    }
-    for (int i = 0; i < a->natts; ++i) {
-        const Form_pg_attribute x = TupleDescAttr(a, i);
-        const Form_pg_attribute y = TupleDescAttr(b, i);
-        if (x->attisdropped != y->attisdropped ||
-            (!x->attisdropped && (x->atttypid != y->atttypid || x->atttypmod != y->atttypmod ||
-                                  namestrcmp(&x->attname, NameStr(y->attname)) != 0))) {
-            return false;
-        }
-    }
-    return true;
-}
-
-// As which table pgoutput publishes the one that is being written. False: its rows are converted.
-bool LearnTarget(Table* table, Relation relation, const char* message) {
-    uint32 network = 0;
-    std::memcpy(&network, message + kRelationAt, sizeof(network));
-    table->published_as = pg_ntoh32(network);
-    if (table->published_as == table->relid) {
-        table->full_identity = relation->rd_rel->relreplident == REPLICA_IDENTITY_FULL;
-        return true;
-    }
-    FindEntry(table->published_as)->is_root = true;
-    const Relation root = RelationIdGetRelation(table->published_as);
-    if (!RelationIsValid(root)) {
-        return false;
-    }
-    table->full_identity = root->rd_rel->relreplident == REPLICA_IDENTITY_FULL;
-    const bool same = SameColumns(RelationGetDescr(relation), RelationGetDescr(root));
-    RelationClose(root);
-    return same;
 }
 
 bool Equals(const char* message, std::size_t length) {
@@ -283,12 +122,13 @@ bool Equals(const char* message, std::size_t length) {
 }
 
 void Learn(const char* message, std::size_t length) {
-    Table* table = g_rows.table;
+    RowTable* table = g_rows.table;
     const std::uint8_t bit = Bit(g_rows.change);
-    const bool same = Prepare(table, g_rows.relation) &&
-                      LearnTarget(table, g_rows.relation, message) &&
-                      MakeMessage(&g_rows.message, table, g_rows.relation, g_rows.change) &&
-                      Equals(message, length);
+    uint32 published_as = 0;
+    std::memcpy(&published_as, message + kRelationAt, sizeof(published_as));
+    const bool same = PrepareTable(table, g_rows.relation) &&
+                      LearnTarget(table, g_rows.relation, pg_ntoh32(published_as)) &&
+                      MakeMessage(&g_rows.message, table, g_rows.change) && Equals(message, length);
     if (IsOutdated(table)) {
         return;  // reading the catalogue has shown that it has changed
     }
@@ -309,6 +149,14 @@ void Learn(const char* message, std::size_t length) {
                     errhint("Set bitvelocity.row_writer to \"pgoutput\" and report this.")));
 }
 
+// What is silent about one row of a table is silent about all: nothing filters them.
+void LearnSilence() {
+    const ReorderBufferChange* change = g_rows.change;
+    if (RowOf(change) != nullptr && !IsFiltered(g_rows.relation) && !IsOutdated(g_rows.table)) {
+        g_rows.table->silent |= Bit(change);
+    }
+}
+
 bool IsRow(const char* message, std::size_t length) {
     return length > kRelationAt + sizeof(uint32) &&
            (message[0] == LOGICAL_REP_MSG_INSERT || message[0] == LOGICAL_REP_MSG_UPDATE ||
@@ -322,26 +170,12 @@ void OpenRowMessages(const char* publications) {
         AllocSetContextCreate(TopMemoryContext, "bitvelocity rows", ALLOCSET_DEFAULT_SIZES);
     g_rows.scratch =
         AllocSetContextCreate(g_rows.memory, "bitvelocity row", ALLOCSET_DEFAULT_SIZES);
-    HASHCTL control{};
-    control.keysize = sizeof(Oid);
-    control.entrysize = sizeof(Table);
-    control.hcxt = g_rows.memory;
-    g_rows.tables =
-        hash_create("bitvelocity rows", 64, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
     const MemoryContext old = MemoryContextSwitchTo(g_rows.memory);
     initStringInfo(&g_rows.message);
     initStringInfo(&g_rows.boundary);
-    if (!SplitIdentifierString(pstrdup(publications), ',', &g_rows.publications)) {
-        ereport(ERROR, (errcode(ERRCODE_INVALID_NAME),
-                        errmsg("invalid list of publications \"%s\"", publications)));
-    }
+    initStringInfo(&g_rows.nothing);
     MemoryContextSwitchTo(old);
-    CacheRegisterRelcacheCallback(OnRelation, 0);
-    for (const int cache :
-         {PUBLICATIONOID, PUBLICATIONRELMAP, PUBLICATIONNAMESPACEMAP, NAMESPACEOID}) {
-        CacheRegisterSyscacheCallback(cache, OnPublication, 0);
-    }
-    pg::compat::OnPublishedRelation(OnRelation);
+    OpenRowTables(g_rows.memory, publications);
 }
 
 StringInfo OwnRow(ReorderBufferTXN* transaction, Relation relation, ReorderBufferChange* change) {
@@ -349,23 +183,54 @@ StringInfo OwnRow(ReorderBufferTXN* transaction, Relation relation, ReorderBuffe
     if (mode == RowWriter::kPgoutput) {
         return nullptr;
     }
-    Table* table = Find(relation);
+    RowTable* table = FindTable(relation, pg::compat::Locator(change));
     if ((table->differs & Bit(change)) != 0) {
         return nullptr;
+    }
+    const bool silent = (table->silent & Bit(change)) != 0;
+    if (silent && mode == RowWriter::kOwn) {
+        return &g_rows.nothing;
     }
     const bool learned = (table->learned & Bit(change)) != 0;
     const bool begun = g_rows.begun_by_us || g_rows.begun_by_pgoutput ||
                        transaction->origin_id == InvalidRepOriginId;
     const bool own = learned && (begun || mode == RowWriter::kVerified) &&
-                     MakeMessage(&g_rows.message, table, relation, change);
+                     MakeMessage(&g_rows.message, table, change);
     if (own && mode == RowWriter::kOwn) {
         return &g_rows.message;
     }
     g_rows.table = learned && !own ? nullptr : table;
     g_rows.relation = relation;
     g_rows.change = change;
-    g_rows.verifying = own;
+    g_rows.seen = false;
+    g_rows.expected = own ? Expected::kMessage : silent ? Expected::kNothing : Expected::kUnknown;
     return nullptr;
+}
+
+bool KnowsRow(const ReorderBufferChange* change) {
+    switch (change->action) {
+        case REORDER_BUFFER_CHANGE_INSERT:
+        case REORDER_BUFFER_CHANGE_UPDATE:
+        case REORDER_BUFFER_CHANGE_DELETE:
+            break;
+        default:
+            return false;
+    }
+    const RowTable* table = FindTable(pg::compat::Locator(change));
+    if (table == nullptr) {
+        return false;
+    }
+    return (table->silent & Bit(change)) != 0 ||
+           ((table->learned & Bit(change)) != 0 && table->alone && RowOf(change) != nullptr);
+}
+
+StringInfo KnownRow(const ReorderBufferChange* change) {
+    const RowTable* table = FindTable(pg::compat::Locator(change));
+    if ((table->silent & Bit(change)) != 0) {
+        return &g_rows.nothing;
+    }
+    (void)MakeMessage(&g_rows.message, table, change);
+    return &g_rows.message;
 }
 
 StringInfo OwnBegin(ReorderBufferTXN* transaction) {
@@ -400,29 +265,38 @@ bool SeeMessage(const char* message, std::size_t length) {
     if (g_rows.table == nullptr) {
         return true;
     }
-    // What was invalidated meanwhile, our message could not know.
-    g_rows.verifying = g_rows.verifying && !IsOutdated(g_rows.table);
-    if (g_rows.verifying) {
+    // What was invalidated meanwhile, we could not know.
+    if (IsOutdated(g_rows.table)) {
+        g_rows.expected = Expected::kUnknown;
+    }
+    const bool row = IsRow(message, length);
+    g_rows.seen = g_rows.seen || row;
+    if (g_rows.expected == Expected::kMessage) {
         if (message[0] == LOGICAL_REP_MSG_RELATION) {
             Differ("The table should have been described again before.");
         }
-        if (IsRow(message, length)) {
-            if (!Equals(message, length)) {
-                Differ("The bytes are not the same.");
-            }
-            g_rows.verifying = false;
+        if (row && !Equals(message, length)) {
+            Differ("The bytes are not the same.");
         }
-    } else if (IsRow(message, length)) {
+    } else if (g_rows.expected == Expected::kNothing) {
+        if (row || message[0] == LOGICAL_REP_MSG_RELATION) {
+            Differ("It should have been sent.");
+        }
+    } else if (row) {
         Learn(message, length);
     }
     return true;
 }
 
 void EndChange() {
-    if (g_rows.verifying && !IsOutdated(g_rows.table)) {
-        Differ("It should not have been sent at all.");
+    if (g_rows.table != nullptr && !g_rows.seen) {
+        if (g_rows.expected == Expected::kMessage && !IsOutdated(g_rows.table)) {
+            Differ("It should not have been sent at all.");
+        }
+        if (g_rows.expected == Expected::kUnknown) {
+            LearnSilence();
+        }
     }
-    g_rows.verifying = false;
     g_rows.table = nullptr;
 }
 

@@ -5,11 +5,12 @@
 // writes the first row of each kind (insert, update, delete) of a table. Where our own message for
 // that row is the same to the byte, and no publication filters the table's rows or columns, the
 // rows that follow are written here, until anything is invalidated that pgoutput looks at: then it
-// writes the next one again, behind a new description of the table if there is one. Where a row of
-// ours comes first in its transaction, so does our own Begin, made by the server's function; a
-// Begin of pgoutput's behind it is dropped, and Commit is written by whoever has begun last.
-// Transactions with an origin are pgoutput's to begin. bitvelocity.row_writer: `verified` lets it
-// write every row and raises where ours differs, `pgoutput` leaves every row to it.
+// writes the next one again, behind a new description of the table if there is one. Where it sends
+// nothing of that row, nothing is sent of those that follow. Where a row of ours comes first in its
+// transaction, so does our own Begin, made by the server's function; a Begin of pgoutput's behind
+// it is dropped, and Commit is written by whoever has begun last. Transactions with an origin are
+// pgoutput's to begin. bitvelocity.row_writer: `verified` lets it write every row and raises where
+// ours differs, `pgoutput` leaves every row to it.
 //
 // Decoder, from its change and write callbacks. Plain data; may raise. Of pgoutput.c (15 to 18) are
 // taken: what invalidates its descriptions, what is sent of a row, that a filter may drop or turn a
@@ -23,10 +24,15 @@ namespace bitvelocity::stream {
 // Once, before decoding; `publications` as pgoutput gets them.
 void OpenRowMessages(const char* publications);
 
-// The message of a change, valid until the next call; null: pgoutput must be called for it, which
-// SeeMessage and then EndChange follow.
+// The message of a change, valid until the next call; empty: nothing is to be sent of it; null:
+// pgoutput must be called for it, which SeeMessage and then EndChange follow.
 StringInfo OwnRow(ReorderBufferTXN* transaction, Relation relation, ReorderBufferChange* change);
-// What has to be sent before that message, valid until the next call; null: nothing.
+// The same outside a transaction, without the relation, as far as it is known: whether it is, and
+// only then the message.
+bool KnowsRow(const ReorderBufferChange* change);
+StringInfo KnownRow(const ReorderBufferChange* change);
+// What has to be sent before a first message that is not empty, valid until the next call; null:
+// nothing.
 StringInfo OwnBegin(ReorderBufferTXN* transaction);
 // Everything that pgoutput writes. False: not to be sent.
 bool SeeMessage(const char* message, std::size_t length);

@@ -205,6 +205,9 @@ void AppendColumn(StringInfo out, Relation relation, const Key* key, const char*
 
 void AppendTypeRecord(StringInfo out, const char* relation_message, std::size_t length,
                       SeeType see) {
+    if (!IsTransactionState()) {
+        elog(ERROR, "types are described outside a transaction");
+    }
     StringInfoData in;
     in.data = const_cast<char*>(relation_message);
     in.len = static_cast<int>(length);
