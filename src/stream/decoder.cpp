@@ -35,6 +35,8 @@ constexpr std::int64_t kConfirmUs = 1'000'000;
 constexpr std::uint32_t kLookEvery = 64;
 // So many commits are told to the server's statistics at once, sooner in a pause.
 constexpr std::uint32_t kToldTogether = 64;
+// So many transactions are sent without a replay before invalidations are taken up.
+constexpr std::uint32_t kTakeEvery = 1024;
 // While it lingers the decoder looks this often whether it should stop.
 constexpr std::int64_t kLingerSliceMs = 20;
 // pgoutput keeps about 3.5 KB for every published table it ever saw; past this the process starts
@@ -58,6 +60,7 @@ struct Decoding {
     std::int64_t confirmed_us;
     std::int64_t recycled_us;
     std::int64_t linger_ms;
+    std::uint32_t plain;  // transactions that were not replayed
     // Decoded, and not told to the server's statistics yet.
     std::uint32_t untold;  // commits
     int64 untold_transactions;
@@ -91,7 +94,7 @@ void Write(LogicalDecodingContext* context, XLogRecPtr lsn, TransactionId /*xid*
            bool /*last_write*/) {
     const StringInfo out = context->out;
     const auto length = static_cast<std::size_t>(out->len);
-    CompareWithPlain(out->data, length);
+    CompareWithPlain(lsn, out->data, length);
     if (SeeMessage(out->data, length)) {
         Send(lsn, out->data, length);
     }
@@ -144,6 +147,16 @@ void OnCommit(LogicalDecodingContext* context, ReorderBufferTXN* transaction,
     EndComparison();
     SendOwn(transaction->end_lsn, OwnCommit(transaction, commit_lsn));
     KeepFromTelling(context->reorder);
+}
+
+// Every replay takes up, with the transaction it begins, what other sessions have invalidated. Who
+// does not for long is told to forget all that it knows.
+void TakeInvalidations() {
+    if (++g_decoding.plain % kTakeEvery == 0) {
+        StartTransactionCommand();
+        CommitTransactionCommand();
+        CurrentResourceOwner = AuxProcessResourceOwner;
+    }
 }
 
 bool FilterByOrigin(LogicalDecodingContext* /*context*/, RepOriginId origin) {
@@ -334,6 +347,7 @@ void DecodeUntilStopped() {
             }
             if (SendPlainTransaction(context, Send)) {
                 KeepFromTelling(context->reorder);
+                TakeInvalidations();
             }
             LogicalDecodingProcessRecord(context, context->reader);
             g_decoding.processed = context->reader->EndRecPtr;

@@ -15,9 +15,18 @@ using pg::settings::RowWriter;
 constexpr uint32 kPlainCommit =
     XACT_XINFO_HAS_DBINFO | XACT_COMPLETION_APPLY_FEEDBACK | XACT_COMPLETION_FORCE_SYNC_COMMIT;
 
+// Longer transactions are not compared.
+constexpr int kMostForeseen = 64 * 1024 * 1024;
+
+struct Header {
+    XLogRecPtr lsn;
+    std::size_t length;
+};
+
 // What would have been sent of the transaction that is being replayed. One decoder a process.
 struct Foreseen {
-    StringInfoData messages;  // each behind its length, a uint32
+    MemoryContext memory;
+    StringInfoData messages;  // each behind its Header
     int at;
     std::uint64_t invalidations;
     bool valid;
@@ -102,29 +111,39 @@ void SendMessages(ReorderBufferTXN* transaction, SendMessage send) {
     pass(transaction->end_lsn, OwnCommit(transaction, transaction->final_lsn));
 }
 
-void Foresee(XLogRecPtr /*lsn*/, const char* message, std::size_t length) {
-    const auto bytes = static_cast<uint32>(length);
-    appendBinaryStringInfo(&g_foreseen.messages, reinterpret_cast<const char*>(&bytes),
-                           sizeof(bytes));
-    appendBinaryStringInfo(&g_foreseen.messages, message, static_cast<int>(length));
+void Foresee(XLogRecPtr lsn, const char* message, std::size_t length) {
+    g_foreseen.valid = g_foreseen.valid && g_foreseen.messages.len + length < kMostForeseen;
+    if (g_foreseen.valid) {
+        const Header header{lsn, length};
+        appendBinaryStringInfo(&g_foreseen.messages, reinterpret_cast<const char*>(&header),
+                               sizeof(header));
+        appendBinaryStringInfo(&g_foreseen.messages, message, static_cast<int>(length));
+    }
 }
 
 void ForeseeMessages(ReorderBufferTXN* transaction) {
-    if (g_foreseen.messages.data == nullptr) {
-        const MemoryContext old = MemoryContextSwitchTo(TopMemoryContext);
-        initStringInfo(&g_foreseen.messages);
-        MemoryContextSwitchTo(old);
+    if (g_foreseen.memory == nullptr) {
+        g_foreseen.memory =
+            AllocSetContextCreate(TopMemoryContext, "bitvelocity foreseen", ALLOCSET_DEFAULT_SIZES);
     }
-    resetStringInfo(&g_foreseen.messages);
-    SendMessages(transaction, Foresee);
-    g_foreseen.at = 0;
-    g_foreseen.invalidations = InvalidationsSoFar();
+    const MemoryContext old = MemoryContextSwitchTo(g_foreseen.memory);
+    initStringInfo(&g_foreseen.messages);
+    MemoryContextSwitchTo(old);
     g_foreseen.valid = true;
+    g_foreseen.at = 0;
+    SendMessages(transaction, Foresee);
+    g_foreseen.invalidations = InvalidationsSoFar();
 }
 
-// Once anything is invalidated, nothing is foreseen any more.
+RowWriter Mode() {
+    return static_cast<RowWriter>(pg::settings::row_writer);
+}
+
+// Once anything is invalidated, or pgoutput no longer writes every row, nothing is foreseen any
+// more.
 bool StillForeseen() {
-    g_foreseen.valid = g_foreseen.valid && g_foreseen.invalidations == InvalidationsSoFar();
+    g_foreseen.valid = g_foreseen.valid && Mode() == RowWriter::kVerified &&
+                       g_foreseen.invalidations == InvalidationsSoFar();
     return g_foreseen.valid;
 }
 
@@ -138,7 +157,7 @@ bool StillForeseen() {
 }  // namespace
 
 bool SendPlainTransaction(LogicalDecodingContext* context, SendMessage send) {
-    const auto mode = static_cast<RowWriter>(pg::settings::row_writer);
+    const RowWriter mode = Mode();
     if (mode == RowWriter::kPgoutput) {
         return false;
     }
@@ -158,21 +177,25 @@ bool SendPlainTransaction(LogicalDecodingContext* context, SendMessage send) {
     return true;
 }
 
-void CompareWithPlain(const char* message, std::size_t length) {
+void CompareWithPlain(XLogRecPtr lsn, const char* message, std::size_t length) {
     if (!StillForeseen()) {
         return;
     }
     const StringInfoData& foreseen = g_foreseen.messages;
-    uint32 bytes = 0;
     if (g_foreseen.at == foreseen.len) {
         Differ("It should have been longer.");
     }
-    std::memcpy(&bytes, foreseen.data + g_foreseen.at, sizeof(bytes));
-    g_foreseen.at += static_cast<int>(sizeof(bytes));
-    if (bytes != length || std::memcmp(foreseen.data + g_foreseen.at, message, length) != 0) {
+    Header header{};
+    std::memcpy(&header, foreseen.data + g_foreseen.at, sizeof(header));
+    g_foreseen.at += static_cast<int>(sizeof(header));
+    if (header.lsn != lsn) {
+        Differ("The positions are not the same.");
+    }
+    if (header.length != length ||
+        std::memcmp(foreseen.data + g_foreseen.at, message, length) != 0) {
         Differ("The bytes are not the same.");
     }
-    g_foreseen.at += static_cast<int>(bytes);
+    g_foreseen.at += static_cast<int>(length);
 }
 
 void EndComparison() {
@@ -180,6 +203,9 @@ void EndComparison() {
         Differ("It should have been shorter.");
     }
     g_foreseen.valid = false;
+    if (g_foreseen.memory != nullptr) {
+        MemoryContextReset(g_foreseen.memory);
+    }
 }
 
 }  // namespace bitvelocity::stream

@@ -26,7 +26,7 @@ using SendMessage = void (*)(XLogRecPtr lsn, const char* message, std::size_t le
 // which is sent.
 bool SendPlainTransaction(LogicalDecodingContext* context, SendMessage send);
 // Everything that pgoutput sends, and the end of every replayed transaction.
-void CompareWithPlain(const char* message, std::size_t length);
+void CompareWithPlain(XLogRecPtr lsn, const char* message, std::size_t length);
 void EndComparison();
 
 }  // namespace bitvelocity::stream

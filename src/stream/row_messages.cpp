@@ -149,11 +149,14 @@ void Learn(const char* message, std::size_t length) {
                     errhint("Set bitvelocity.row_writer to \"pgoutput\" and report this.")));
 }
 
-// What is silent about one row of a table is silent about all: nothing filters them.
+// What is silent about one row of a table is silent about all, unless they are filtered.
 void LearnSilence() {
-    const ReorderBufferChange* change = g_rows.change;
-    if (RowOf(change) != nullptr && !IsFiltered(g_rows.relation) && !IsOutdated(g_rows.table)) {
-        g_rows.table->silent |= Bit(change);
+    if (RowOf(g_rows.change) == nullptr) {
+        return;
+    }
+    const bool filtered = IsFiltered(g_rows.relation);
+    if (!IsOutdated(g_rows.table)) {
+        (filtered ? g_rows.table->differs : g_rows.table->silent) |= Bit(g_rows.change);
     }
 }
 
@@ -226,6 +229,9 @@ bool KnowsRow(const ReorderBufferChange* change) {
 
 StringInfo KnownRow(const ReorderBufferChange* change) {
     const RowTable* table = FindTable(pg::compat::Locator(change));
+    if (table == nullptr) {
+        elog(ERROR, "a row is not known any more");
+    }
     if ((table->silent & Bit(change)) != 0) {
         return &g_rows.nothing;
     }

@@ -184,17 +184,18 @@ bool IsFiltered(Relation relation) {
     if (relation->rd_rel->relispartition) {
         relids = list_concat(relids, get_partition_ancestors(RelationGetRelid(relation)));
     }
+    bool filtered = false;
     ListCell* name = nullptr;
     foreach (name, g_tables.publications) {
         const Oid publication = get_publication_oid(static_cast<char*>(lfirst(name)), true);
         ListCell* relid = nullptr;
         foreach (relid, relids) {
-            if (OidIsValid(publication) && Filters(publication, lfirst_oid(relid))) {
-                return true;
-            }
+            filtered =
+                filtered || (OidIsValid(publication) && Filters(publication, lfirst_oid(relid)));
         }
     }
-    return false;
+    list_free(relids);
+    return filtered;
 }
 
 bool PrepareTable(RowTable* table, Relation relation) {

@@ -17,7 +17,7 @@ struct RowTable {
     bool stale;
     // Bits of ReorderBufferChangeType:
     std::uint8_t learned;  // our message equals pgoutput's
-    std::uint8_t differs;  // it did not
+    std::uint8_t differs;  // it did not, or rows are filtered: pgoutput's business
     std::uint8_t silent;   // pgoutput sends nothing
     bool full_identity;    // of the table it is published as
     bool alone;            // no column needs the catalogue
