@@ -90,6 +90,14 @@ inline bool SameFile(const FileLocator& a, const FileLocator& b) {
 }
 #endif
 
+// reorderbuffer.h: the flags of a transaction of rows alone; from 16 on one tells that there are
+// any.
+#ifdef RBTXN_HAS_STREAMABLE_CHANGE
+constexpr bits32 kFlagsOfRows = RBTXN_HAS_STREAMABLE_CHANGE;
+#else
+constexpr bits32 kFlagsOfRows = 0;
+#endif
+
 // inval.h: what a publication sends of a table has an invalidation of its own since 18 (commit
 // 3abe9dc18892).
 inline void OnPublishedRelation(void (*callback)(Datum, Oid)) {

@@ -69,7 +69,7 @@ ReorderBufferTXN* PlainTransaction(LogicalDecodingContext* context) {
         return nullptr;
     }
     ReorderBufferTXN* transaction = buffer->by_txn_last_txn;
-    if (transaction->txn_flags != 0 || transaction->nsubtxns != 0 ||
+    if ((transaction->txn_flags & ~pg::compat::kFlagsOfRows) != 0 || transaction->nsubtxns != 0 ||
         transaction->ninvalidations != 0 || transaction->nentries != transaction->nentries_mem) {
         return nullptr;
     }
