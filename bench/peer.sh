@@ -34,6 +34,29 @@ run_peer() {
     echo "$seconds $(awk -v a="$cpu" -v b="$(cpu_seconds $(peer_pids))" 'BEGIN { print b - a }')"
 }
 
+# tell_run NAME RUN ROWS OURS PEER [MORE]: a line about one run, each side as "seconds processor-seconds".
+tell_run() {
+    local sides=() side
+    for side in "$4" "$5"; do
+        sides+=("$(awk -v n="$3" '{ printf "%.0f rows/s, %.2f s processor a million rows", n / $1, $2 * 1e6 / n }' <<<"$side")")
+    done
+    say "$1 run $2: ours ${sides[0]}; Debezium ${sides[1]}${6:-}$([ "$2" -gt 0 ] || echo ', not counted')"
+}
+
+# Of such a run.
+rows_per_second() { awk -v n="$1" '{ print n / $1 }' <<<"$2"; }
+cpu_per_million() { awk -v n="$1" '{ print $2 * 1e6 / n }' <<<"$2"; }
+
+# cpu_figures NAME: of the numbers in $our_cpu and $peer_cpu.
+cpu_figures() {
+    local ours peer
+    ours=$(printf '%s\n' "${our_cpu[@]}" | median)
+    peer=$(printf '%s\n' "${peer_cpu[@]}" | median)
+    figure "cpu_per_million_$1" "$(printf '%.2f' "$ours")" s
+    figure "peer_cpu_per_million_$1" "$(printf '%.2f' "$peer")" s
+    figure "cpu_ratio_$1" "$(ratio_of "$peer" "$ours")" ratio
+}
+
 # workload NAME TABLE ROWS WRITE: WRITE is a command that makes the backlog of ROWS changes of TABLE. Figures
 # rows_ratio_NAME and cpu_ratio_NAME.
 workload() {
@@ -69,30 +92,25 @@ workload() {
         fi
         peak_ours=$(greater "$peak_ours" "$(stop_sampling)")
         stop_peer_sampling
-        say "$name run $run: ours $(awk -v n="$count" '{ printf "%.0f rows/s, %.2f s processor a million rows", n / $1, $2 * 1e6 / n }' <<<"$ours"); Debezium $(
-            awk -v n="$count" '{ printf "%.0f rows/s, %.2f s processor a million rows", n / $1, $2 * 1e6 / n }' <<<"$peer"); memory $peak_ours and $peak_peer MiB$([ "$run" -gt 0 ] || echo ', not counted')"
+        tell_run "$name" "$run" "$count" "$ours" "$peer" "; memory $peak_ours and $peak_peer MiB"
         [ "$run" -gt 0 ] || continue
-        our_rates+=("$(awk -v n="$count" '{ print n / $1 }' <<<"$ours")")
-        peer_rates+=("$(awk -v n="$count" '{ print n / $1 }' <<<"$peer")")
-        our_cpu+=("$(awk -v n="$count" '{ print $2 * 1e6 / n }' <<<"$ours")")
-        peer_cpu+=("$(awk -v n="$count" '{ print $2 * 1e6 / n }' <<<"$peer")")
+        our_rates+=("$(rows_per_second "$count" "$ours")")
+        peer_rates+=("$(rows_per_second "$count" "$peer")")
+        our_cpu+=("$(cpu_per_million "$count" "$ours")")
+        peer_cpu+=("$(cpu_per_million "$count" "$peer")")
     done
     [ "$(topic_end "ours.public.$table")" = "$(topic_end "peer.public.$table")" ] ||
         fail "the topics of $table hold $(topic_end "ours.public.$table") and $(topic_end "peer.public.$table") messages"
     say "$name: both topics hold the same number of messages"
     sql -c "SELECT bitvelocity.drop_stream('ours_$name')" >/dev/null
     stop_peer
-    local our_rate peer_rate our_seconds peer_seconds
+    local our_rate peer_rate
     our_rate=$(printf '%s\n' "${our_rates[@]}" | median)
     peer_rate=$(printf '%s\n' "${peer_rates[@]}" | median)
-    our_seconds=$(printf '%s\n' "${our_cpu[@]}" | median)
-    peer_seconds=$(printf '%s\n' "${peer_cpu[@]}" | median)
     figure "rows_per_s_$name" "$(printf '%.0f' "$our_rate")" rows/s
     figure "peer_rows_per_s_$name" "$(printf '%.0f' "$peer_rate")" rows/s
     figure "rows_ratio_$name" "$(ratio_of "$our_rate" "$peer_rate")" ratio
-    figure "cpu_per_million_$name" "$(printf '%.2f' "$our_seconds")" s
-    figure "peer_cpu_per_million_$name" "$(printf '%.2f' "$peer_seconds")" s
-    figure "cpu_ratio_$name" "$(ratio_of "$peer_seconds" "$our_seconds")" ratio
+    cpu_figures "$name"
 }
 
 write_inserts() { backlog "$1" "$2" 1000; }
@@ -154,19 +172,41 @@ outside() {
         write_inserts orders_outside "$rows"
         ours=$(run_ours ours_outside) || fail "$ours"
         peer=$(run_peer_past) || fail "$peer"
-        say "outside run $run: ours $(awk -v n="$rows" '{ printf "%.0f rows/s, %.2f s processor a million rows", n / $1, $2 * 1e6 / n }' <<<"$ours"); Debezium $(
-            awk -v n="$rows" '{ printf "%.0f rows/s, %.2f s processor a million rows", n / $1, $2 * 1e6 / n }' <<<"$peer")$([ "$run" -gt 0 ] || echo ', not counted')"
+        tell_run outside "$run" "$rows" "$ours" "$peer"
         [ "$run" -gt 0 ] || continue
-        our_cpu+=("$(awk -v n="$rows" '{ print $2 * 1e6 / n }' <<<"$ours")")
-        peer_cpu+=("$(awk -v n="$rows" '{ print $2 * 1e6 / n }' <<<"$peer")")
+        our_cpu+=("$(cpu_per_million "$rows" "$ours")")
+        peer_cpu+=("$(cpu_per_million "$rows" "$peer")")
     done
     sql -c "SELECT bitvelocity.drop_stream('ours_outside')" >/dev/null
     stop_peer
-    ours=$(printf '%s\n' "${our_cpu[@]}" | median)
-    peer=$(printf '%s\n' "${peer_cpu[@]}" | median)
-    figure outside_cpu_per_million "$(printf '%.2f' "$ours")" s
-    figure peer_outside_cpu_per_million "$(printf '%.2f' "$peer")" s
-    figure outside_cpu_ratio "$(ratio_of "$peer" "$ours")" ratio
+    cpu_figures outside
+}
+
+# What the client and the broker do on this machine when nothing is decoded and nothing encoded: the messages of
+# `inserts`, ready made, through the stream's own transport. No stream can be faster.
+client_alone() {
+    local run output rates=() cpu=() messages=$bench/messages
+    create_orders orders_client
+    sql -c "SELECT bitvelocity.create_stream('client', tables => ARRAY['orders_client'::regclass], sink => 'kafka', format => 'debezium',
+        snapshot => false, options => '{\"headers\": false, \"topic\": \"client.made\"}')" >/dev/null
+    await_streaming client
+    write_inserts orders_client 100000
+    sql -c "SELECT bitvelocity.wait_for_stream('client')" -c "SELECT bitvelocity.drop_stream('client')" >/dev/null
+    kcat -q -b "127.0.0.1:$kafka_port" -C -t client.made -c 100000 -f '%k\t%s\n' >"$messages" 2>/dev/null
+    [ "$(wc -l <"$messages")" = 100000 ] || fail "the topic client.made holds $(wc -l <"$messages") messages"
+    ${CXX:-c++} -std=c++20 -O2 -I"$BV_SOURCE_TREE/src" -o "$bench/produce" "$BV_SOURCE_TREE/test/broker/produce.cpp" -ldl ||
+        fail "produce does not compile"
+    for run in $(seq 0 "$runs"); do
+        output=$(WARMUP=$rows MESSAGES=$messages "$bench/produce" "$BV_SOURCE_TREE/bitvelocity_kafka.so" client.alone "$rows" 0 0 \
+            "bootstrap.servers=127.0.0.1:$kafka_port" 2>/dev/null) || fail "$output"
+        [ "$run" -gt 0 ] || continue
+        rates+=("$(awk '$2 == "transport_messages_per_s" { print $3 }' <<<"$output")")
+        cpu+=("$(awk '$2 == "transport_cpu_per_message" { print $3 }' <<<"$output")")
+    done
+    say "client: ${rates[*]} messages/s"
+    figure client_messages_per_s "$(printf '%s\n' "${rates[@]}" | median)" 1/s
+    figure client_cpu_per_million "$(printf '%s\n' "${cpu[@]}" | median | xargs printf '%.2f')" s
+    rm -f "$messages"
 }
 
 # The stream's rate over the rate at which the server's own plugin decodes the same backlog into nothing (the sink
@@ -334,6 +374,7 @@ if [ "$peak_peer" != 0 ]; then
     figure peer_memory_mib "$peak_peer" MiB
 fi
 ! wanted outside || outside
+! wanted client || client_alone
 ! wanted share || decode_share
 ! wanted latency || latency_of_both
 ! wanted tpcb || tpcb

@@ -9,7 +9,8 @@
 // and the rates are printed as `figure NAME VALUE UNIT`; 3: a message or the producer failed, the
 // error is printed, a second later: what is sent meanwhile is in the topic. With WARMUP=n in the
 // environment, n messages are sent before the clock starts (to the same topic); with LARGE=n
-// message n has 5,000 bytes.
+// message n has 5,000 bytes; with MESSAGES=file the lines of that file (key, tab, value) are sent
+// in turns instead, and BYTES says nothing.
 
 #include <dlfcn.h>
 #include <poll.h>
@@ -18,10 +19,12 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <fstream>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sink/transport.hpp"
@@ -64,7 +67,19 @@ struct Workload {
     long bytes = 0;
     int headers = 0;
     long large = -1;
+    std::vector<std::pair<std::string, std::string>> ready{};  // keys and values to send instead
 };
+
+std::vector<std::pair<std::string, std::string>> ReadMessages(const char* path) {
+    std::vector<std::pair<std::string, std::string>> messages;
+    std::ifstream file(path != nullptr ? path : "");
+    for (std::string line; std::getline(file, line);) {
+        if (const auto tab = line.find('\t'); tab != std::string::npos) {
+            messages.emplace_back(line.substr(0, tab), line.substr(tab + 1));
+        }
+    }
+    return messages;
+}
 
 class Run {
   public:
@@ -83,21 +98,31 @@ class Run {
                     break;
                 }
                 ++full_;
-                Wait();
+                Wait(1000);
             }
             if (number % kMessagesPerPoll == 0) {
                 Poll();
             }
         }
-        transport_.Flush();
         while (counter_.acked < count) {
-            Wait();
+            transport_.Flush();
+            Wait(10);
         }
     }
     [[nodiscard]] long full() const { return full_; }
 
   private:
     void Compose(long number) {
+        message_.destination = workload_.topic;
+        message_.has_key = true;
+        message_.tag = static_cast<std::uint64_t>(number);
+        if (!workload_.ready.empty()) {
+            const auto& [key, value] =
+                workload_.ready[static_cast<std::size_t>(number) % workload_.ready.size()];
+            message_.key = key;
+            message_.value = value;
+            return;
+        }
         random_ ^= random_ << 13;
         random_ ^= random_ >> 7;
         random_ ^= random_ << 17;
@@ -116,18 +141,19 @@ class Run {
         value_ += "\"}";
         headers_.assign(workload_.headers,
                         Header{"identity", "1:0/16B3748:742:3:0:7301234567890123456.16384:shop"});
-        message_.destination = workload_.topic;
-        message_.has_key = true;
         message_.key = key_;
         message_.value = value_;
         message_.headers = headers_;
-        message_.tag = static_cast<std::uint64_t>(number);
     }
 
-    void Wait() {
-        pollfd descriptor{transport_.wake_fd(), POLLIN, 0};
-        poll(&descriptor, 1, 1000);
+    // The descriptor tells of a first acknowledgement, not of those that were left.
+    void Wait(int milliseconds) {
+        const long before = counter_.acked;
         Poll();
+        if (counter_.acked == before) {
+            pollfd descriptor{transport_.wake_fd(), POLLIN, 0};
+            poll(&descriptor, 1, milliseconds);
+        }
     }
 
     void Poll() {
@@ -207,7 +233,8 @@ int main(int argc, char** argv) {
     }
     const char* large = std::getenv("LARGE");
     const Workload workload{argv[2], std::atol(argv[4]), std::atoi(argv[5]),
-                            large != nullptr ? std::atol(large) : -1};
+                            large != nullptr ? std::atol(large) : -1,
+                            ReadMessages(std::getenv("MESSAGES"))};
     TransportOptions options;
     options.client_id = "bitvelocity-test";
     for (int i = 6; i < argc; ++i) {
