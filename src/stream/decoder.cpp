@@ -100,19 +100,10 @@ void Write(LogicalDecodingContext* context, XLogRecPtr lsn, TransactionId /*xid*
     }
 }
 
-void SendOwn(XLogRecPtr lsn, StringInfo message) {
-    if (message != nullptr) {
-        Send(lsn, message->data, static_cast<std::size_t>(message->len));
-    }
-}
-
 void OnChange(LogicalDecodingContext* context, ReorderBufferTXN* transaction, Relation relation,
               ReorderBufferChange* change) {
     if (const StringInfo row = OwnRow(transaction, relation, change)) {
-        if (row->len > 0) {
-            SendOwn(change->lsn, OwnBegin(transaction));
-            SendOwn(change->lsn, row);
-        }
+        SendRow(transaction, change->lsn, row, Send);
         return;
     }
     g_decoding.change_by_pgoutput(context, transaction, relation, change);
@@ -145,7 +136,7 @@ void OnCommit(LogicalDecodingContext* context, ReorderBufferTXN* transaction,
               XLogRecPtr commit_lsn) {
     g_decoding.commit_by_pgoutput(context, transaction, commit_lsn);
     EndComparison();
-    SendOwn(transaction->end_lsn, OwnCommit(transaction, commit_lsn));
+    SendCommit(transaction, commit_lsn, Send);
     KeepFromTelling(context->reorder);
 }
 

@@ -2,7 +2,6 @@
 
 #include "pg/settings.hpp"
 
-#include "stream/row_messages.hpp"
 #include "stream/row_tables.hpp"
 
 namespace bitvelocity::stream {
@@ -94,21 +93,12 @@ ReorderBufferTXN* PlainTransaction(LogicalDecodingContext* context) {
 }
 
 void SendMessages(ReorderBufferTXN* transaction, SendMessage send) {
-    const auto pass = [&](XLogRecPtr lsn, StringInfo message) {
-        if (message != nullptr) {
-            send(lsn, message->data, static_cast<std::size_t>(message->len));
-        }
-    };
     for (const ReorderBufferChange* change = First(transaction); change != nullptr;
          change = Next(transaction, change)) {
         CHECK_FOR_INTERRUPTS();
-        const StringInfo row = KnownRow(change);
-        if (row->len > 0) {
-            pass(change->lsn, OwnBegin(transaction));
-            pass(change->lsn, row);
-        }
+        SendRow(transaction, change->lsn, KnownRow(change), send);
     }
-    pass(transaction->end_lsn, OwnCommit(transaction, transaction->final_lsn));
+    SendCommit(transaction, transaction->final_lsn, send);
 }
 
 void Foresee(XLogRecPtr lsn, const char* message, std::size_t length) {

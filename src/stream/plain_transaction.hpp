@@ -18,9 +18,9 @@
 
 #include "pg/postgres.hpp"
 
-namespace bitvelocity::stream {
+#include "stream/row_messages.hpp"
 
-using SendMessage = void (*)(XLogRecPtr lsn, const char* message, std::size_t length);
+namespace bitvelocity::stream {
 
 // Of the record that was just read and is about to be decoded. True: it ended a plain transaction,
 // which is sent.

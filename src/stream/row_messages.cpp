@@ -42,6 +42,20 @@ std::uint8_t Bit(const ReorderBufferChange* change) {
     return static_cast<std::uint8_t>(1U << static_cast<unsigned>(change->action));
 }
 
+// Of its message; '\0': it is no row.
+char TagOf(const ReorderBufferChange* change) {
+    switch (change->action) {
+        case REORDER_BUFFER_CHANGE_INSERT:
+            return LOGICAL_REP_MSG_INSERT;
+        case REORDER_BUFFER_CHANGE_UPDATE:
+            return LOGICAL_REP_MSG_UPDATE;
+        case REORDER_BUFFER_CHANGE_DELETE:
+            return LOGICAL_REP_MSG_DELETE;
+        default:
+            return '\0';
+    }
+}
+
 // The tuple that a change is about.
 HeapTuple RowOf(const ReorderBufferChange* change) {
     return change->action == REORDER_BUFFER_CHANGE_DELETE ? pg::compat::OldTuple(change)
@@ -78,21 +92,8 @@ void AppendTuple(StringInfo out, const RowTable* table, HeapTuple tuple) {
 bool MakeMessage(StringInfo out, const RowTable* table, const ReorderBufferChange* change) {
     const HeapTuple before = pg::compat::OldTuple(change);
     const HeapTuple after = pg::compat::NewTuple(change);
-    char tag = 0;
-    switch (change->action) {
-        case REORDER_BUFFER_CHANGE_INSERT:
-            tag = LOGICAL_REP_MSG_INSERT;
-            break;
-        case REORDER_BUFFER_CHANGE_UPDATE:
-            tag = LOGICAL_REP_MSG_UPDATE;
-            break;
-        case REORDER_BUFFER_CHANGE_DELETE:
-            tag = LOGICAL_REP_MSG_DELETE;
-            break;
-        default:
-            return false;
-    }
-    if (RowOf(change) == nullptr) {
+    const char tag = TagOf(change);
+    if (tag == '\0' || RowOf(change) == nullptr) {
         return false;
     }
     if (out->maxlen > kKeptBytes) {
@@ -166,6 +167,10 @@ bool IsRow(const char* message, std::size_t length) {
             message[0] == LOGICAL_REP_MSG_DELETE);
 }
 
+void Pass(SendMessage send, XLogRecPtr lsn, StringInfo message) {
+    send(lsn, message->data, static_cast<std::size_t>(message->len));
+}
+
 }  // namespace
 
 void OpenRowMessages(const char* publications) {
@@ -211,13 +216,8 @@ StringInfo OwnRow(ReorderBufferTXN* transaction, Relation relation, ReorderBuffe
 }
 
 bool KnowsRow(const ReorderBufferChange* change) {
-    switch (change->action) {
-        case REORDER_BUFFER_CHANGE_INSERT:
-        case REORDER_BUFFER_CHANGE_UPDATE:
-        case REORDER_BUFFER_CHANGE_DELETE:
-            break;
-        default:
-            return false;
+    if (TagOf(change) == '\0') {
+        return false;
     }
     const RowTable* table = FindTable(pg::compat::Locator(change));
     if (table == nullptr) {
@@ -239,25 +239,27 @@ StringInfo KnownRow(const ReorderBufferChange* change) {
     return &g_rows.message;
 }
 
-StringInfo OwnBegin(ReorderBufferTXN* transaction) {
-    if (g_rows.begun_by_us || g_rows.begun_by_pgoutput) {
-        return nullptr;
+void SendRow(ReorderBufferTXN* transaction, XLogRecPtr lsn, StringInfo row, SendMessage send) {
+    if (row->len == 0) {
+        return;
     }
-    g_rows.begun_by_us = true;
-    resetStringInfo(&g_rows.boundary);
-    logicalrep_write_begin(&g_rows.boundary, transaction);
-    return &g_rows.boundary;
+    if (!g_rows.begun_by_us && !g_rows.begun_by_pgoutput) {
+        g_rows.begun_by_us = true;
+        resetStringInfo(&g_rows.boundary);
+        logicalrep_write_begin(&g_rows.boundary, transaction);
+        Pass(send, lsn, &g_rows.boundary);
+    }
+    Pass(send, lsn, row);
 }
 
-StringInfo OwnCommit(ReorderBufferTXN* transaction, XLogRecPtr commit_lsn) {
+void SendCommit(ReorderBufferTXN* transaction, XLogRecPtr commit_lsn, SendMessage send) {
     const bool own = g_rows.begun_by_us && !g_rows.begun_by_pgoutput;
     g_rows.begun_by_us = g_rows.begun_by_pgoutput = false;
-    if (!own) {
-        return nullptr;
+    if (own) {
+        resetStringInfo(&g_rows.boundary);
+        logicalrep_write_commit(&g_rows.boundary, transaction, commit_lsn);
+        Pass(send, transaction->end_lsn, &g_rows.boundary);
     }
-    resetStringInfo(&g_rows.boundary);
-    logicalrep_write_commit(&g_rows.boundary, transaction, commit_lsn);
-    return &g_rows.boundary;
 }
 
 bool SeeMessage(const char* message, std::size_t length) {

@@ -21,6 +21,8 @@
 
 namespace bitvelocity::stream {
 
+using SendMessage = void (*)(XLogRecPtr lsn, const char* message, std::size_t length);
+
 // Once, before decoding; `publications` as pgoutput gets them.
 void OpenRowMessages(const char* publications);
 
@@ -31,14 +33,13 @@ StringInfo OwnRow(ReorderBufferTXN* transaction, Relation relation, ReorderBuffe
 // only then the message.
 bool KnowsRow(const ReorderBufferChange* change);
 StringInfo KnownRow(const ReorderBufferChange* change);
-// What has to be sent before a first message that is not empty, valid until the next call; null:
-// nothing.
-StringInfo OwnBegin(ReorderBufferTXN* transaction);
+// Sends such a message, behind a Begin where nobody has begun; of an empty one nothing.
+void SendRow(ReorderBufferTXN* transaction, XLogRecPtr lsn, StringInfo row, SendMessage send);
+// Behind pgoutput's own end of the transaction, if it has one: sends its Commit where ours is the
+// Begin that counts.
+void SendCommit(ReorderBufferTXN* transaction, XLogRecPtr commit_lsn, SendMessage send);
 // Everything that pgoutput writes. False: not to be sent.
 bool SeeMessage(const char* message, std::size_t length);
 void EndChange();
-// Behind pgoutput's own end of the transaction: what has to be sent as its Commit, valid until the
-// next call; null: nothing.
-StringInfo OwnCommit(ReorderBufferTXN* transaction, XLogRecPtr commit_lsn);
 
 }  // namespace bitvelocity::stream

@@ -3,7 +3,7 @@
 # publication, through DDL and partitions. `verified` compares every one of them and stops the stream at a difference.
 . "$(dirname "$0")/../check/script.sh"
 . "$(dirname "$0")/../check/stream.sh"
-server a bitvelocity.row_writer=verified log_min_messages=debug2 bitvelocity.max_streams=16
+server a bitvelocity.row_writer=verified log_min_messages=debug1 bitvelocity.max_streams=16
 sql -c "CREATE EXTENSION bitvelocity" -f - <<'SQL'
 CREATE TYPE mood AS ENUM ('sad', 'happy');
 CREATE TYPE pair AS (a int, b text);
