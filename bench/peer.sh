@@ -18,6 +18,13 @@ ratio_of() {
     awk -v a="$1" -v b="$2" 'BEGIN { if (b <= 0) b = 0.01; printf "%.2f", a / b }'
 }
 
+# start_ours NAME TABLE TOPIC: the stream that is compared, of one table; returns when it runs.
+start_ours() {
+    sql -c "SELECT bitvelocity.create_stream('$1', tables => ARRAY['$2'::regclass], sink => 'kafka', format => 'debezium',
+        snapshot => false, options => '{\"headers\": false, \"topic\": \"$3\"}')" >/dev/null
+    await_streaming "$1"
+}
+
 # One side, the other one stopped: prints "seconds processor-seconds".
 run_ours() {
     local seconds cpu
@@ -61,9 +68,7 @@ cpu_figures() {
 # rows_ratio_NAME and cpu_ratio_NAME.
 workload() {
     local name=$1 table=$2 count=$3 write=$4 run ours peer expected=0 our_rates=() peer_rates=() our_cpu=() peer_cpu=()
-    sql -c "SELECT bitvelocity.create_stream('ours_$name', tables => ARRAY['$table'::regclass], sink => 'kafka',
-        format => 'debezium', snapshot => false, options => '{\"headers\": false, \"topic\": \"ours.{schema}.{table}\"}')" >/dev/null
-    await_streaming "ours_$name"
+    start_ours "ours_$name" "$table" "ours.{schema}.{table}"
     start_peer "$name" "$table"
     # The connector is a Java process as well.
     if [ "$name" = inserts ] || [ "${PARTS:-}" = "$name" ]; then
@@ -162,9 +167,7 @@ outside() {
     local run ours peer our_cpu=() peer_cpu=()
     create_orders orders_inside
     create_orders orders_outside
-    sql -c "SELECT bitvelocity.create_stream('ours_outside', tables => ARRAY['orders_inside'::regclass], sink => 'kafka',
-        format => 'debezium', snapshot => false, options => '{\"headers\": false, \"topic\": \"ours.{schema}.{table}\"}')" >/dev/null
-    await_streaming ours_outside
+    start_ours ours_outside orders_inside "ours.{schema}.{table}"
     start_peer outside orders_inside
     for run in $(seq 0 "$runs"); do
         hold
@@ -187,9 +190,7 @@ outside() {
 client_alone() {
     local run output rates=() cpu=() messages=$bench/messages
     create_orders orders_client
-    sql -c "SELECT bitvelocity.create_stream('client', tables => ARRAY['orders_client'::regclass], sink => 'kafka', format => 'debezium',
-        snapshot => false, options => '{\"headers\": false, \"topic\": \"client.made\"}')" >/dev/null
-    await_streaming client
+    start_ours client orders_client client.made
     write_inserts orders_client 100000
     sql -c "SELECT bitvelocity.wait_for_stream('client')" -c "SELECT bitvelocity.drop_stream('client')" >/dev/null
     kcat -q -b "127.0.0.1:$kafka_port" -C -t client.made -c 100000 -f '%k\t%s\n' >"$messages" 2>/dev/null
@@ -253,9 +254,7 @@ decode_share() {
 # Both at once would disturb each other: one after the other, the other one away.
 latency_of_both() {
     create_latency latency_ours
-    sql -c "SELECT bitvelocity.create_stream('latency', tables => ARRAY['latency_ours'::regclass], sink => 'kafka', format => 'debezium',
-        snapshot => false, options => '{\"headers\": false, \"topic\": \"latency.ours\"}')" >/dev/null
-    await_streaming latency
+    start_ours latency latency_ours latency.ours
     latency_settled() { sql -c "SELECT bitvelocity.wait_for_stream('latency')" >/dev/null; }
     latency '' latency_ours latency.ours
     sql -c "SELECT bitvelocity.drop_stream('latency')" >/dev/null
